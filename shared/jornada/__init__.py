@@ -1,0 +1,1 @@
+"""What every Jornada service stands on."""

@@ -1,0 +1,113 @@
+"""Answers who a key or token belongs to, from memory where it may: also while Postgres is away."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from cachetools import TTLCache
+
+from jornada.access.grants import Principal, WriteGrant
+from jornada.access.secrets import digest
+from jornada.db.errors import Conflict, Unavailable
+
+FRESH = 30.0
+"""Seconds for which a known secret is not asked about again: how long a revoked one may still pass."""
+UNKNOWN = 5.0
+"""Seconds for which an unknown secret stays unknown: how long a new one, tried too early, may be refused."""
+STALE = 3600.0
+"""Seconds since its last confirmation for which a known secret passes while Postgres is away."""
+
+_KNOWN_MAX = 10_000
+_UNKNOWN_MAX = 10_000
+_ASKING_MAX = 2
+_ANSWER = 2.0
+_AWAY = 1.0
+
+T = TypeVar("T")
+
+
+class Lookups(Protocol):
+    """Finds what a secret's SHA-256 allows, None for nothing; raises Unavailable or Conflict."""
+
+    async def write_grant(self, sha256: bytes) -> WriteGrant | None: ...
+
+    async def principal(self, sha256: bytes) -> Principal | None: ...
+
+
+class Keyring:
+    """Cached look-ups for one event loop. Holds digests only; `monotonic` gives seconds."""
+
+    def __init__(self, access: Lookups, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._grants: _Ring[WriteGrant] = _Ring(access.write_grant, monotonic)
+        self._principals: _Ring[Principal] = _Ring(access.principal, monotonic)
+
+    async def write_grant(self, write_key: str) -> WriteGrant | None:
+        """What the write key allows, None for an unknown or revoked one; raises Unavailable if that cannot be told."""
+        return await self._grants.find(digest(write_key))
+
+    async def principal(self, api_token: str) -> Principal | None:
+        """Who bears the API token, None for an unknown or revoked one; raises Unavailable if that cannot be told."""
+        return await self._principals.find(digest(api_token))
+
+
+@dataclass(frozen=True, slots=True)
+class _Confirmed(Generic[T]):
+    value: T
+    at: float
+
+
+class _Ring(Generic[T]):
+    def __init__(self, ask: Callable[[bytes], Awaitable[T | None]], monotonic: Callable[[], float]) -> None:
+        self._ask = ask
+        self._monotonic = monotonic
+        self._known: TTLCache[bytes, _Confirmed[T]] = TTLCache(_KNOWN_MAX, STALE, monotonic)
+        self._unknown: TTLCache[bytes, bool] = TTLCache(_UNKNOWN_MAX, UNKNOWN, monotonic)
+        self._asked: dict[bytes, asyncio.Task[T | None]] = {}
+        # Strangers' secrets must not take all of the service's connections.
+        self._gate = asyncio.Semaphore(_ASKING_MAX)
+        self._away_until = float("-inf")
+
+    async def find(self, sha256: bytes) -> T | None:
+        confirmed = self._known.get(sha256)
+        if confirmed is not None and self._monotonic() - confirmed.at < FRESH:
+            return confirmed.value
+        if confirmed is None and sha256 in self._unknown:
+            return None
+        try:
+            return await self._confirm(sha256)
+        except (Unavailable, Conflict) as error:
+            if confirmed is not None:
+                return confirmed.value
+            raise Unavailable("the key cannot be checked now") from error
+
+    async def _confirm(self, sha256: bytes) -> T | None:
+        """Asks once for all who wait for the same secret; one who goes away does not end it for the others."""
+        task = self._asked.get(sha256)
+        if task is None:
+            task = self._asked[sha256] = asyncio.create_task(self._look_up(sha256))
+            task.add_done_callback(lambda done: self._answered(sha256, done))
+        return await asyncio.shield(task)
+
+    def _answered(self, sha256: bytes, task: "asyncio.Task[T | None]") -> None:
+        del self._asked[sha256]
+        if not task.cancelled():
+            task.exception()  # read here: those who waited may all have gone
+
+    async def _look_up(self, sha256: bytes) -> T | None:
+        async with self._gate:
+            if self._monotonic() < self._away_until:
+                raise Unavailable("Postgres: away a moment ago")
+            try:
+                async with asyncio.timeout(_ANSWER):
+                    value = await self._ask(sha256)
+            except (Unavailable, TimeoutError) as error:
+                self._away_until = self._monotonic() + _AWAY
+                raise Unavailable(f"Postgres: {error}") from error
+        if value is None:
+            self._known.pop(sha256, None)
+            self._unknown[sha256] = True
+        else:
+            self._known[sha256] = _Confirmed(value, self._monotonic())
+        return value

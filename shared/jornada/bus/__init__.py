@@ -1,0 +1,1 @@
+"""The stream: records in, batches out, one contract for every carrier."""

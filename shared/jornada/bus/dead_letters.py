@@ -1,0 +1,118 @@
+"""Records that could not be processed: kept with why, where they can be listed, replayed and erased."""
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from jornada.bus.carrier import Received
+from jornada.db import Connection, Database
+from jornada.events import Undecodable, WorkspaceId, derived_id, workspace_of
+
+NOWHERE = WorkspaceId(UUID(int=0))
+"""The workspace of a record whose key names none."""
+
+
+class TooManyDeadLetters(Exception):
+    """More fails than bad data explains: the worker stops rather than drain a healthy topic after a bad deploy."""
+
+
+class DeadLetter(NamedTuple):
+    """One record that failed, as it was read, with why."""
+
+    id: UUID
+    workspace: WorkspaceId
+    record: Received
+    reason: str
+    error: str
+    since: datetime
+    replayed_at: datetime | None
+
+
+class Limit:
+    """Counts dead among the last `window` records; more than `share` of them, or `run` in a row, is too many.
+
+    Below `least` dead letters the share is not looked at: one bad record of ten is no bad deploy.
+    """
+
+    def __init__(self, *, window: int = 5_000, share: float = 0.1, run: int = 200, least: int = 50) -> None:
+        self._recent: deque[bool] = deque(maxlen=window)
+        self._share, self._longest, self._least = share, run, least
+        self._dead = 0
+        self._run = 0
+
+    def count(self, dead: bool) -> None:
+        """Counts one record; raises TooManyDeadLetters."""
+        if len(self._recent) == self._recent.maxlen:
+            self._dead -= self._recent[0]
+        self._recent.append(dead)
+        self._dead += dead
+        self._run = self._run + 1 if dead else 0
+        share = self._dead / len(self._recent)
+        if self._run >= self._longest or (self._dead >= self._least and share > self._share):
+            raise TooManyDeadLetters(f"{self._dead} of the last {len(self._recent)} records failed")
+
+
+def home_of(record: Received) -> WorkspaceId:
+    """The workspace that the record's key names, or nowhere."""
+    try:
+        return workspace_of(record.key)
+    except Undecodable:
+        return NOWHERE
+
+
+async def bury(connection: Connection, record: Received, reason: str, error: str) -> None:
+    """Keeps a record with why it failed, once, in the transaction that steps over it."""
+    headers = msgspec.json.encode([(name, value.decode("latin-1")) for name, value in record.headers]).decode()
+    await connection.execute(
+        """insert into dead_letters (id, workspace, topic, partition, "offset", key, value, headers, reason, error)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing""",
+        derived_id("dead", record.topic, record.partition, record.offset),
+        home_of(record),
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.value,
+        headers,
+        reason,
+        error[:2_000],
+    )
+
+
+class DeadLetters:
+    """The dead letters of one service."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, workspace: WorkspaceId, limit: int, after: UUID | None) -> Sequence[DeadLetter]:
+        """Up to `limit` of a workspace's, by id, after the one named."""
+        async with self._database.transaction([workspace]) as connection:
+            rows = await connection.fetch(
+                "select * from dead_letters where workspace = $1 and ($2::uuid is null or id > $2)"
+                " order by id limit $3",
+                workspace,
+                after,
+                limit,
+            )
+        return [_letter(row) for row in rows]
+
+    async def one(self, workspace: WorkspaceId, id_: UUID) -> DeadLetter | None:
+        """One of a workspace's, or None."""
+        async with self._database.transaction([workspace]) as connection:
+            row = await connection.fetchrow(
+                "select * from dead_letters where workspace = $1 and id = $2", workspace, id_
+            )
+        return _letter(row) if row else None
+
+
+def _letter(row: Any) -> DeadLetter:
+    headers = tuple((name, value.encode("latin-1")) for name, value in msgspec.json.decode(row["headers"]))
+    record = Received(row["topic"], row["partition"], row["offset"], row["key"], row["value"], headers, row["since"])
+    return DeadLetter(
+        row["id"], row["workspace"], record, row["reason"], row["error"], row["since"], row["replayed_at"]
+    )

@@ -1,0 +1,212 @@
+"""Records to Kafka: one queue and one outstanding batch per partition, so that order survives every retry."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.partitioner import DefaultPartitioner
+
+from jornada.bus.backlog import Backlog, Portion, refuse_large, settled
+from jornada.bus.carrier import BusUnavailable, Partition, Record, RecordTooLarge
+from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection
+
+ACKS: str | int = "all"
+BATCH_BYTES = 262_144
+QUEUE_BYTES = 4 * 1024 * 1024
+CIRCUIT = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class KafkaProducer:
+    """Publishes; connects at the first call and again whenever the connection is beyond repair."""
+
+    def __init__(self, connection: KafkaConnection, client_id: str) -> None:
+        self._connection = connection
+        self._client_id = client_id
+        self._producer: Any = None
+        self._opening = asyncio.Lock()
+        self._lanes: dict[Partition, _Lane] = {}
+        self._partitioner = DefaultPartitioner()
+
+    async def start(self) -> None:
+        """Connects; raises BusUnavailable and may be called again."""
+        await self.client()
+
+    async def stop(self) -> None:
+        """Ends within 5 s; what is queued fails."""
+        lanes, self._lanes = self._lanes, {}
+        for lane in lanes.values():
+            lane.stop()
+        await self.drop()
+
+    async def publish(self, records: Sequence[Record], until: float) -> None:
+        """Returns once all are acked by every in-sync replica; raises BusUnavailable at the loop's time `until`."""
+        refuse_large(records)
+        try:
+            async with asyncio.timeout_at(until):
+                producer = await self.client()
+                parts = await self._parted(producer, records)
+        except UNREACHABLE as error:
+            raise BusUnavailable(f"Kafka: {type(error).__name__}") from error
+        portions: list[Portion] = []
+        try:
+            for partition, part in parts.items():
+                portions.append(await self._lane(partition).backlog.put(part, until))
+        finally:
+            # Left half-way, what is queued already must not be sent behind the caller's back.
+            if len(portions) < len(parts):
+                for portion in portions:
+                    portion.done.cancel()
+        await settled(portions, until)
+
+    async def client(self) -> Any:
+        """The connected AIOKafkaProducer; raises BusUnavailable."""
+        async with self._opening:
+            if self._producer is None:
+                producer = self._new()
+                try:
+                    await asyncio.wait_for(producer.start(), 10)
+                except UNREACHABLE as error:
+                    await _end(producer)
+                    raise BusUnavailable(f"Kafka: {type(error).__name__}") from error
+                except asyncio.CancelledError:
+                    await _end(producer)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def drop(self) -> None:
+        """Closes the client; the next call makes a new one."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _end(producer)
+
+    def _new(self) -> Any:
+        return AIOKafkaProducer(
+            client_id=self._client_id,
+            acks=ACKS,
+            # The idempotent one wedges a partition for good after a leaderless spell or a refused record.
+            enable_idempotence=False,
+            request_timeout_ms=8_000,
+            retry_backoff_ms=100,
+            linger_ms=0,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=1_048_576,
+            metadata_max_age_ms=30_000,
+            compression_type="zstd",
+            **self._connection.settings(),
+        )
+
+    async def _parted(self, producer: Any, records: Sequence[Record]) -> dict[Partition, list[Record]]:
+        numbers = {topic: sorted(await producer.partitions_for(topic)) for topic in {r.topic for r in records}}
+        parts: dict[Partition, list[Record]] = {}
+        for record in records:
+            known = numbers[record.topic]
+            parts.setdefault(Partition(record.topic, self._partitioner(record.key, known, known)), []).append(record)
+        return parts
+
+    def _lane(self, partition: Partition) -> "_Lane":
+        lane = self._lanes.get(partition)
+        if lane is None:
+            lane = self._lanes[partition] = _Lane(self, partition)
+        return lane
+
+
+async def _end(producer: Any) -> None:
+    try:
+        await asyncio.wait_for(producer.stop(), 5)
+    except UNREACHABLE as error:
+        _log.warning("the producer did not end in time: %s", type(error).__name__)
+
+
+class _Lane:
+    """One partition's queue, and the task that sends from it one batch at a time."""
+
+    def __init__(self, owner: KafkaProducer, partition: Partition) -> None:
+        self.backlog = Backlog(QUEUE_BYTES)
+        self._owner = owner
+        self._partition = partition
+        self._task = asyncio.create_task(self._run())
+
+    def stop(self) -> None:
+        self._task.cancel()
+        self.backlog.fail_all(BusUnavailable("the bus was stopped"))
+
+    async def _run(self) -> None:
+        while True:
+            portions = await self.backlog.take(BATCH_BYTES)
+            try:
+                await self._send(portions)
+            except asyncio.CancelledError:
+                _fail(portions, BusUnavailable("the bus was stopped"))
+                raise
+            except Exception as error:
+                # The lane must live on: whatever went wrong is the callers' to hear.
+                _log.warning("a batch for %s failed: %s", self._partition, type(error).__name__)
+                _fail(portions, error if isinstance(error, RecordTooLarge) else _unavailable(error))
+                await self._recover(error)
+
+    async def _send(self, portions: list[Portion]) -> None:
+        portions = await self._led(portions)
+        records = [record for portion in portions for record in portion.records]
+        producer = await self._owner.client()
+        while records:
+            batch, taken = _batch(producer, records)
+            await self._deliver(producer, batch, records[:taken])
+            records = records[taken:]
+        for portion in portions:
+            portion.succeed()
+
+    async def _led(self, portions: list[Portion]) -> list[Portion]:
+        """Holds a batch back while nobody leads the partition and asks once a second; aiokafka would not pause."""
+        while portions:
+            client = (await self._owner.client()).client
+            leader = client.cluster.leader_for_partition(TopicPartition(*self._partition))
+            if leader is not None and leader != -1:
+                return portions
+            await asyncio.wait([client.force_metadata_update()], timeout=CIRCUIT)
+            await asyncio.sleep(CIRCUIT)
+            portions = [portion for portion in portions if not portion.done.done()]
+        return portions
+
+    async def _deliver(self, producer: Any, batch: Any, records: list[Record]) -> None:
+        try:
+            await (await producer.send_batch(batch, self._partition.topic, partition=self._partition.number))
+        except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
+            if len(records) == 1:
+                raise RecordTooLarge(f"the broker refuses a record for {self._partition.topic} as too large") from error
+            middle = len(records) // 2
+            for half in (records[:middle], records[middle:]):
+                smaller, _ = _batch(producer, half)
+                await self._deliver(producer, smaller, half)
+
+    async def _recover(self, error: Exception) -> None:
+        # The plain class means that aiokafka's sender task has died, which it never comes back from.
+        if type(error) is KafkaError:
+            await self._owner.drop()
+        await asyncio.sleep(0.1)
+
+
+def _batch(producer: Any, records: Sequence[Record]) -> tuple[Any, int]:
+    """A batch of the first records that fit, at least one; and their number."""
+    batch = producer.create_batch()
+    for taken, record in enumerate(records):
+        appended = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
+        if appended is None:
+            return batch, taken
+    return batch, len(records)
+
+
+def _fail(portions: Sequence[Portion], error: Exception) -> None:
+    for portion in portions:
+        portion.fail(error)
+
+
+def _unavailable(error: Exception) -> BusUnavailable:
+    unavailable = BusUnavailable(f"Kafka: {type(error).__name__}")
+    unavailable.__cause__ = error
+    return unavailable

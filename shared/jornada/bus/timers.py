@@ -1,0 +1,135 @@
+"""What becomes true by silence: due instants in a narrow table, fired in order once the log before them is folded."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from jornada.bus.carrier import BusUnavailable
+from jornada.bus.publisher import Publisher, Subject
+from jornada.clock import Clock
+from jornada.db import Conflict, Connection, Database, Unavailable
+from jornada.events import SubjectId, WorkspaceId
+from jornada.observe import logs, metrics
+
+_log = logs.get(__name__)
+
+
+class Timer(NamedTuple):
+    """One due instant of one subject; `name` tells a subject's timers apart."""
+
+    workspace: WorkspaceId
+    subject: SubjectId
+    name: str
+    due_at: datetime
+
+
+async def put(connection: Connection, timers: Collection[Timer]) -> None:
+    """Sets timers; one that stands already moves to its new instant."""
+    ordered = sorted(timers)
+    await connection.execute(
+        """insert into timers (workspace, subject, name, due_at)
+           select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[])
+           on conflict (workspace, subject, name) do update set due_at = excluded.due_at
+           where timers.due_at <> excluded.due_at""",
+        [timer.workspace for timer in ordered],
+        [timer.subject for timer in ordered],
+        [timer.name for timer in ordered],
+        [timer.due_at for timer in ordered],
+    )
+
+
+async def drop(connection: Connection, timers: Collection[tuple[WorkspaceId, SubjectId, str]]) -> None:
+    """Takes timers away; those that do not stand are no error."""
+    ordered = sorted(timers)
+    await connection.execute(
+        """delete from timers using unnest($1::uuid[], $2::uuid[], $3::text[]) as gone (workspace, subject, name)
+           where timers.workspace = gone.workspace and timers.subject = gone.subject and timers.name = gone.name""",
+        [workspace for workspace, _, _ in ordered],
+        [subject for _, subject, _ in ordered],
+        [name for _, _, name in ordered],
+    )
+
+
+class Fire(Protocol):
+    """What a service does when timers are due."""
+
+    async def __call__(self, connection: Connection, due: Sequence[Timer]) -> Mapping[Subject, int]:
+        """Acts, within the transaction, on timers that are locked and still due, earliest first, and puts or drops each
+        of them (one left alone fires again). Returns the new version of every subject whose snapshot changed."""
+
+
+class Ticker:
+    """Fires one service's timers. They have no owner: any replica takes what is due and nobody else has locked."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        publisher: Publisher,
+        clock: Clock,
+        fire: Fire,
+        folded_until: Callable[[], Awaitable[datetime]],
+        every_seconds: float = 0.5,
+        most: int = 500,
+    ) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._clock = clock
+        self._fire = fire
+        self._folded_until = folded_until
+        self._every = every_seconds
+        self._most = most
+
+    async def run(self) -> None:
+        """Looks every half second, for ever; at once again while there is more."""
+        while True:
+            try:
+                fired = await self.tick()
+            except (BusUnavailable, Unavailable, Conflict) as error:
+                _log.warning("timers.waiting", service=self._database.service, error=str(error))
+                fired = 0
+            if fired < self._most:
+                await asyncio.sleep(self._every)
+
+    async def tick(self) -> int:
+        """Fires what is due and before which the log is folded; returns how many.
+
+        Raises BusUnavailable, Unavailable, Conflict.
+        """
+        due = await self._due(self._clock.now())
+        if not due:
+            return 0
+        folded_until = await self._folded_until()
+        ready = [timer for timer in due if timer.due_at <= folded_until]
+        if ready:
+            await self._fired(ready)
+        return len(ready)
+
+    async def _due(self, now: datetime) -> list[Timer]:
+        async with self._database.transaction(role=f"jornada_{self._database.service}_clock") as connection:
+            rows = await connection.fetch(
+                "select workspace, subject, name, due_at from timers where due_at <= $1 order by due_at limit $2",
+                now,
+                self._most,
+            )
+        return [Timer(row["workspace"], row["subject"], row["name"], row["due_at"]) for row in rows]
+
+    async def _fired(self, ready: Sequence[Timer]) -> None:
+        async with self._database.transaction({timer.workspace for timer in ready}) as connection:
+            rows = await connection.fetch(
+                """select workspace, subject, name, due_at from timers where (workspace, subject, name, due_at) in
+                   (select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]))
+                   order by due_at for update skip locked""",
+                [timer.workspace for timer in ready],
+                [timer.subject for timer in ready],
+                [timer.name for timer in ready],
+                [timer.due_at for timer in ready],
+            )
+            held = [Timer(row["workspace"], row["subject"], row["name"], row["due_at"]) for row in rows]
+            changed = await self._fire(connection, held) if held else {}
+            if changed:
+                await self._publisher.mark(connection, changed)
+        metrics.TIMERS_FIRED.labels(self._database.service).inc(len(held))
+        await self._publisher.publish(list(changed))
+        await self._publisher.drain({timer.workspace for timer in held})

@@ -1,0 +1,249 @@
+"""The way of a batch: one transaction, then publish, then acknowledge. A crash repeats work and changes nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from jornada import crashpoints
+from jornada.bus import dead_letters, offsets
+from jornada.bus.carrier import Assigned, Bus, BusUnavailable, Consumer, LogTruncated, Partition, Received
+from jornada.bus.dead_letters import DeadLetter, Limit
+from jornada.bus.publisher import Publisher, Subject
+from jornada.clock import Clock
+from jornada.db import Conflict, Connection, Database, Unavailable
+from jornada.events import Undecodable
+from jornada.observe import logs, metrics
+
+_log = logs.get(__name__)
+
+SESSION_SECONDS = 15.0
+STUCK_SECONDS = 60.0
+_ATTEMPTS = 3
+_T = TypeVar("_T")
+
+
+class Refused(Exception):
+    """The record can never be folded, for the reason given; it is dead-lettered at once."""
+
+
+class Fold(Protocol):
+    """What a service does with records."""
+
+    async def __call__(self, connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
+        """Applies the records, in order, within the transaction (which sees their workspaces only).
+
+        Returns the subjects that they name, changed or not: a record read a second time publishes again
+        what is stored. Raises Refused or Undecodable for a record that can never work.
+        Called again with the same records after a roll-back; so it keeps nothing outside the transaction.
+        """
+
+
+class Worker:
+    """Reads topics as one member of a group and folds what it reads.
+
+    `batch` is the most records of one transaction. `limit` stops it when too much fails; then, and when
+    the log no longer holds what it must read on from, `run` raises and the service turns unready for good.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        topics: Sequence[str],
+        *,
+        bus: Bus,
+        database: Database,
+        publisher: Publisher,
+        fold: Fold,
+        clock: Clock,
+        batch: int = 2_000,
+        limit: Limit | None = None,
+    ) -> None:
+        self.group = group
+        self.topics = tuple(topics)
+        self._bus = bus
+        self._database = database
+        self._publisher = publisher
+        self._fold = fold
+        self._clock = clock
+        self._batch = batch
+        self._limit = limit or Limit()
+        self._polled_at = clock.monotonic()
+        self._busy_since: float | None = None
+        self._stopping = False
+
+    def stuck_seconds(self) -> float:
+        """For how long the batch in hand has made no progress; 0 while none is in hand."""
+        return 0.0 if self._busy_since is None else self._clock.monotonic() - self._busy_since
+
+    def stop(self) -> None:
+        """Lets `run` end after the batch in hand."""
+        self._stopping = True
+
+    async def run(self) -> None:
+        """Works until stopped. Raises LogTruncated, TooManyDeadLetters."""
+        consumer = self._bus.consumer(self.group, self.topics, self._positions)
+        try:
+            await self._patiently(consumer.start)
+            while not self._stopping:
+                await self._step(consumer)
+        finally:
+            await consumer.stop()
+
+    async def replay(self, letter: DeadLetter) -> None:
+        """Folds a dead letter again and marks it replayed; twice equals once. Raises what the fold raises."""
+        subjects = await self._transact([letter.record], position=False, replayed=letter)
+        await self._publish(subjects, [letter.record])
+
+    async def _step(self, consumer: Consumer) -> None:
+        try:
+            records = await consumer.poll(self._batch, 0.5)
+        except BusUnavailable as error:
+            _log.warning("poll.waiting", group=self.group, error=str(error))
+            await asyncio.sleep(0.5)
+            return
+        self._polled_at = self._clock.monotonic()
+        if not records:
+            return
+        self._busy_since = self._polled_at
+        try:
+            await self._work(consumer, records)
+        finally:
+            self._busy_since = None
+
+    async def _work(self, consumer: Consumer, records: Sequence[Received]) -> None:
+        subjects = await self._folded(records)
+        crashpoints.reached(crashpoints.COMMITTED)
+        if self._clock.monotonic() - self._polled_at > SESSION_SECONDS:
+            self._drop(consumer, records)
+            return
+        await self._patiently(lambda: self._publish(subjects, records))
+        crashpoints.reached(crashpoints.PUBLISHED)
+        try:
+            kept = await consumer.commit(offsets.following(records))
+        except BusUnavailable:
+            kept = False
+        if not kept:
+            _log.warning("commit.refused", group=self.group, records=len(records))
+            self._drop(consumer, records)
+        metrics.FOLDED.labels(self.group).inc(len(records))
+
+    def _drop(self, consumer: Consumer, records: Sequence[Received]) -> None:
+        """Reads the batch again where the partition is still ours; whoever has it otherwise does."""
+        first: dict[Partition, int] = {}
+        for record in records:
+            first.setdefault(Partition(record.topic, record.partition), record.offset)
+        for partition, offset in first.items():
+            consumer.seek(partition, offset)
+
+    async def _folded(self, records: Sequence[Received]) -> set[Subject]:
+        """Folds and commits, halving a batch that fails down to the record that does."""
+        failures = conflicts = 0
+        while True:
+            try:
+                subjects = await self._transact(records)
+            except Conflict:
+                conflicts += 1
+                if conflicts >= _ATTEMPTS and len(records) > 1:
+                    return await self._one_by_one(records)
+                await asyncio.sleep(0.01 * conflicts)
+            except Unavailable as error:
+                await self._wait("fold.waiting", error)
+            except Exception as error:
+                failures += 1
+                if len(records) > 1:
+                    half = len(records) // 2
+                    return await self._folded(records[:half]) | await self._folded(records[half:])
+                if isinstance(error, Refused | Undecodable) or failures >= _ATTEMPTS:
+                    return await self._bury(records[0], error)
+                _log.warning("fold.failed", group=self.group, error=type(error).__name__, exc_info=True)
+            else:
+                for _ in records:
+                    self._limit.count(dead=False)
+                return subjects
+
+    async def _one_by_one(self, records: Sequence[Received]) -> set[Subject]:
+        subjects: set[Subject] = set()
+        for record in records:
+            subjects |= await self._folded([record])
+        return subjects
+
+    async def _bury(self, record: Received, error: Exception) -> set[Subject]:
+        reason = str(error) if isinstance(error, Refused | Undecodable) else type(error).__name__
+        self._limit.count(dead=True)
+        _log.error(
+            "record.dead", group=self.group, topic=record.topic, partition=record.partition, offset=record.offset
+        )
+        metrics.DEAD.labels(self.group).inc()
+
+        async def kept() -> None:
+            async with self._database.transaction([dead_letters.home_of(record)]) as connection:
+                await dead_letters.bury(connection, record, reason[:500], repr(error))
+                await offsets.store(connection, offsets.following([record]))
+
+        await self._patiently(kept)
+        return set()
+
+    async def _transact(
+        self, records: Sequence[Received], *, position: bool = True, replayed: DeadLetter | None = None
+    ) -> set[Subject]:
+        workspaces = {dead_letters.home_of(record) for record in records}
+        async with self._database.transaction(workspaces) as connection:
+            subjects = set(await self._fold(connection, records))
+            if position:
+                await offsets.store(connection, offsets.following(records))
+            if replayed is not None:
+                await connection.execute(
+                    "update dead_letters set replayed_at = clock_timestamp() where workspace = $1 and id = $2",
+                    replayed.workspace,
+                    replayed.id,
+                )
+            crashpoints.reached(crashpoints.FOLDED)
+        return subjects
+
+    async def _publish(self, subjects: Collection[Subject], records: Sequence[Received]) -> None:
+        await self._publisher.publish(subjects)
+        await self._publisher.drain({dead_letters.home_of(record) for record in records})
+
+    async def _positions(self, assigned: Mapping[Partition, Assigned]) -> Mapping[Partition, int]:
+        """Starts from the lower of the stored and the group's position: a Postgres that went back is fed again."""
+        async with self._database.transaction() as connection:
+            stored = await offsets.load(connection, self.topics)
+            went_back = any(
+                known.committed is not None and stored.get(partition, known.beginning) < known.committed
+                for partition, known in assigned.items()
+            )
+            if went_back:
+                epoch = await offsets.raise_epoch(connection, self._clock.now())
+                _log.error("database.went_back", group=self.group, epoch=epoch)
+        return {partition: _start(partition, known, stored.get(partition)) for partition, known in assigned.items()}
+
+    async def _patiently(self, act: Callable[[], Awaitable[_T]]) -> _T:
+        """Repeats what a passing fault stops, until it passes."""
+        while True:
+            try:
+                return await act()
+            except (BusUnavailable, Unavailable, Conflict) as error:
+                await self._wait("worker.waiting", error)
+
+    async def _wait(self, event: str, error: Exception) -> None:
+        """Waits out a passing fault, which is no standstill of ours."""
+        _log.warning(event, group=self.group, error=str(error))
+        await asyncio.sleep(0.5)
+        if self._busy_since is not None:
+            self._busy_since = self._clock.monotonic()
+
+
+def _start(partition: Partition, known: Assigned, stored: int | None) -> int:
+    positions = [position for position in (stored, known.committed) if position is not None]
+    if not positions:
+        return known.beginning
+    start = min(positions) if stored is not None else known.beginning
+    if start < known.beginning:
+        raise LogTruncated(
+            f"{partition.topic}/{partition.number}: {start} is gone, the log begins at {known.beginning}"
+        )
+    if start > known.end:
+        raise LogTruncated(
+            f"{partition.topic}/{partition.number}: {start} lies beyond the end {known.end}: another log"
+        )
+    return start

@@ -1,0 +1,1 @@
+"""The command `jornada`: what operators do by hand."""

@@ -1,0 +1,83 @@
+"""The command line's entry: its commands, and one line for what goes wrong."""
+
+import asyncio
+import sys
+
+import asyncpg
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from jornada.access.store import Refused
+from jornada.cli.access import keys, sources, tokens, workspaces
+from jornada.cli.place import database_url
+from jornada.db import Conflict, Unavailable
+
+_EXPECTED = (
+    Refused,
+    Unavailable,
+    Conflict,
+    OSError,
+    ValueError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+_UNMIGRATED = (
+    asyncpg.UndefinedTableError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.UndefinedObjectError,
+    asyncpg.InvalidParameterValueError,
+)
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Runs Jornada.")
+app.add_typer(workspaces, name="workspaces")
+app.add_typer(sources, name="sources")
+app.add_typer(keys, name="keys")
+app.add_typer(tokens, name="tokens")
+
+
+def main() -> None:
+    """What `jornada` runs: a failure is one line on stderr and exit code 1."""
+    try:
+        app()
+    except _EXPECTED as error:
+        typer.echo(f"jornada: {_line(error)}", err=True)
+        sys.exit(1)
+
+
+@app.command()
+def migrate() -> None:
+    """Brings every schema up to date; safe to run many times, and from many places at once."""
+    from jornada.db import migrations  # noqa: PLC0415 (it takes half of the start, and other commands need none)
+
+    migrations.migrate(database_url("JORNADA_MIGRATE_DATABASE_URL"))
+    typer.echo(f"up to date: {', '.join(chain.schema for chain in migrations.chains())}")
+
+
+@app.command()
+def doctor() -> None:
+    """Looks at database, migrations, brokers and services; names what fails, and then exits with 1."""
+    if not asyncio.run(_doctor(Console(soft_wrap=True, highlight=False))):
+        raise typer.Exit(1)
+
+
+async def _doctor(console: Console) -> bool:
+    from jornada.cli.doctor import examine  # noqa: PLC0415 (as for migrate)
+
+    healthy = True
+    async for finding in examine():
+        healthy = healthy and not finding.fault
+        mark = "[red]FAILS[/red]" if finding.fault else "[green]ok[/green]   "
+        console.print(f"{mark} {finding.part:<11}", escape(finding.where), escape(finding.fault))
+    return healthy
+
+
+def _line(error: BaseException) -> str:
+    """The error as one line, with what to do where that is known."""
+    if isinstance(error, _UNMIGRATED):
+        return f"{error}: the database is not up to date; run `jornada migrate`"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What `python -m services.<name>` does: read the settings once, wire the carriers, run the service until a signal."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from jornada.bus.carrier import Bus
+from jornada.bus.kafka import KafkaBus, KafkaConnection
+from jornada.clock import Clock, SystemClock
+from jornada.db import Database
+from jornada.observe import logs
+from jornada.runtime.running import run
+from jornada.runtime.service import Service
+from jornada.runtime.settings import DEFAULT_BROKERS, CommonSettings, KafkaSettings
+
+_S = TypeVar("_S", bound=CommonSettings)
+Build = Callable[[_S, Bus, Database, Clock], Service]
+
+
+def main(name: str, settings_type: type[_S], build: Build[_S]) -> None:
+    """Runs one service in this process, on Kafka and a given Postgres; exits with its code."""
+    settings = settings_type()
+    logs.set_up(level=settings.log_level)
+    url = os.environ.get(f"JORNADA_{name.upper()}_DATABASE_URL") or settings.database_url
+    kafka = KafkaSettings()
+    if kafka.brokers is None and settings.mode == "local":
+        kafka.brokers = DEFAULT_BROKERS
+    if url is None or kafka.brokers is None:
+        missing = "JORNADA_DATABASE_URL" if url is None else "JORNADA_KAFKA_BROKERS"
+        sys.exit(f"{name}: set {missing} (to try everything in one process: make run)")
+    sys.exit(asyncio.run(_run(name, settings, build, url, kafka)))
+
+
+async def _run(name: str, settings: _S, build: Build[_S], url: str, kafka: KafkaSettings) -> int:
+    bus = kafka_bus(kafka, client_id=f"jornada-{name}", settings=settings)
+    database = Database(url, name)
+    service = build(settings, bus, database, SystemClock())
+    return await run([service], host=settings.host, shared=[bus, database])
+
+
+def kafka_bus(kafka: KafkaSettings, *, client_id: str, settings: CommonSettings) -> KafkaBus:
+    """The stream on Kafka, as the settings say. A pod of a StatefulSet keeps its name as its static group id."""
+    connection = KafkaConnection(
+        brokers=kafka.brokers or "",
+        security_protocol=kafka.security,
+        username=kafka.username,
+        password_file=kafka.password_file,
+        ca_file=kafka.ca_file,
+        cert_file=kafka.cert_file,
+        key_file=kafka.key_file,
+    )
+    replicas = 1 if settings.mode == "local" else settings.topic_replicas
+    return KafkaBus(
+        connection,
+        client_id=client_id,
+        topic_replicas=replicas,
+        group_instance_id=os.environ.get("JORNADA_GROUP_INSTANCE_ID") or None,
+    )

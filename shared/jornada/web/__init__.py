@@ -1,0 +1,20 @@
+"""HTTP the way every service speaks it: problems, health, limits, references, pages, access."""
+
+from jornada.web.app import Check, application
+from jornada.web.auth import Gate
+from jornada.web.pages import Limit, Page, cursor_of, position_of
+from jornada.web.problems import Problem
+from jornada.web.references import Reference, parse_reference
+
+__all__ = [
+    "Check",
+    "Gate",
+    "Limit",
+    "Page",
+    "Problem",
+    "Reference",
+    "application",
+    "cursor_of",
+    "parse_reference",
+    "position_of",
+]

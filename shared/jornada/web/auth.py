@@ -1,0 +1,30 @@
+"""Who asks: an API token, bound to one workspace and to scopes."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request
+
+from jornada.access.grants import Principal
+from jornada.access.keyring import Keyring
+from jornada.web.problems import Problem
+
+
+class Gate:
+    """Checks API tokens. `needs("read")` is a dependency that gives the Principal or answers 401 or 403."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def needs(self, scope: str) -> Callable[[Request], Awaitable[Principal]]:
+        """A FastAPI dependency: the caller's Principal, which has `scope`."""
+
+        async def allowed(request: Request) -> Principal:
+            kind, _, token = request.headers.get("authorization", "").partition(" ")
+            principal = await self._keyring.principal(token.strip()) if kind.lower() == "bearer" else None
+            if principal is None:
+                raise Problem(401, "unauthorized", "Send a valid API token as `Authorization: Bearer …`.")
+            if scope not in principal.scopes:
+                raise Problem(403, "forbidden", f"The token lacks the scope `{scope}`.")
+            return principal
+
+        return allowed

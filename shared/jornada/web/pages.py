@@ -1,0 +1,41 @@
+"""Lists in pages: `{items, next}`, by an opaque cursor that marks a position and not a count."""
+
+import base64
+import binascii
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Query
+
+from jornada.web.problems import Problem
+
+Limit = Annotated[int, Query(ge=1, le=1_000)]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page; `next` is the cursor of the one after it, or None at the end."""
+
+    items: list[Any]
+    next: str | None
+
+
+def page(items: list[Any], next_: str | None) -> Page:
+    """A page of items."""
+    return Page(items, next_)
+
+
+def cursor_of(*position: str | int) -> str:
+    """The cursor that stands for a position: the sort key of the last item shown."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode("ascii").rstrip("=")
+
+
+def position_of(cursor: str) -> list[Any]:
+    """The position that a cursor stands for; a broken one is a 400."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        position = msgspec.json.decode(base64.urlsafe_b64decode(padded.encode("ascii")), type=list[Any])
+    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        position = []
+    if not position:
+        raise Problem(400, "invalid_cursor", "The cursor is not one of ours.")
+    return position

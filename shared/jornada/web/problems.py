@@ -1,0 +1,80 @@
+"""Errors as RFC 9457 problem documents that also carry `code` and `message`, as Segment's SDKs read them."""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from jornada.bus.carrier import BusUnavailable
+from jornada.db import Conflict, Unavailable
+from jornada.observe import logs
+
+_log = logs.get(__name__)
+
+ECHO = 64
+"""The most characters of a caller's input that an error says back."""
+
+
+class Problem(Exception):
+    """An anticipated refusal: HTTP status, a code for programs, a message for people, and what else to tell."""
+
+    def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after
+        self.more = more
+
+    def response(self) -> Response:
+        """The problem document."""
+        document = {
+            "type": f"urn:jornada:problem:{self.code}",
+            "title": self.message,
+            "status": self.status,
+            "code": self.code,
+            "message": self.message,
+            **self.more,
+        }
+        headers = {"Retry-After": str(self.retry_after)} if self.retry_after is not None else None
+        return Response(msgspec.json.encode(document), self.status, headers, "application/problem+json")
+
+
+def unavailable(retry_after: int = 2) -> Problem:
+    """503: a passing fault."""
+    return Problem(503, "unavailable", "A part of the system cannot be reached; try again.", retry_after=retry_after)
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of the application a problem document."""
+
+    @app.exception_handler(Problem)
+    async def refused(_request: Request, problem: Problem) -> Response:
+        return problem.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        errors = [
+            {"at": ".".join(str(part) for part in each["loc"])[:ECHO], "message": each["msg"]}
+            for each in error.errors()
+        ]
+        return Problem(400, "invalid", f"{errors[0]['at']}: {errors[0]['message']}", errors=errors).response()
+
+    @app.exception_handler(HTTPException)
+    async def http(_request: Request, error: HTTPException) -> Response:
+        codes = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+        return Problem(error.status_code, codes.get(error.status_code, "http_error"), str(error.detail)).response()
+
+    async def passing(_request: Request, error: Exception) -> Response:
+        _log.warning("request.unavailable", error=str(error))
+        return unavailable().response()
+
+    for kind in (Unavailable, BusUnavailable, Conflict):
+        app.add_exception_handler(kind, passing)
+
+    @app.exception_handler(Exception)
+    async def bug(_request: Request, _error: Exception) -> Response:
+        return Problem(500, "internal", "Something broke on our side; it is in the log.").response()

@@ -1,0 +1,186 @@
+"""The worker's laws: nothing lost, nothing doubled, poison set aside, passing faults waited out, the newest last."""
+
+import pytest
+
+from jornada.bus.carrier import Assigned, LogTruncated, Partition
+from jornada.bus.dead_letters import DeadLetters, Limit, TooManyDeadLetters
+from jornada.bus.offsets import SEQUENCE_BITS
+from jornada.bus.publisher import Publisher
+from jornada.bus.worker import Worker
+from jornada.clock import SetClock
+from jornada.db import Conflict, Connection, Database, Unavailable
+from tests.shared.worker.toy import AT, TOPIC, WORKSPACE, Counts, Finished, Script, received, subject
+
+P0 = Partition(TOPIC, 0)
+
+
+def worker_on(script: Script, database: Database, counts: Counts, limit: Limit | None = None) -> Worker:
+    publisher = Publisher(database, script, counts)
+    return Worker(
+        "toy",
+        [TOPIC],
+        bus=script,
+        database=database,
+        publisher=publisher,
+        fold=counts.fold,
+        clock=SetClock(AT),
+        limit=limit,
+    )
+
+
+async def ran(script: Script, database: Database, counts: Counts) -> Worker:
+    worker = worker_on(script, database, counts)
+    with pytest.raises(Finished):
+        await worker.run()
+    return worker
+
+
+async def counted(database: Database) -> dict[object, int]:
+    async with database.transaction([WORKSPACE]) as connection:
+        return {row["subject"]: row["count"] for row in await connection.fetch("select subject, count from counts")}
+
+
+async def test_a_batch_is_folded_published_and_acknowledged(database: Database) -> None:
+    script = Script([received(0, "ana"), received(1, "bia"), received(2, "ana")])
+    await ran(script, database, Counts())
+    assert await counted(database) == {subject("ana").id: 2, subject("bia").id: 1}
+    assert sorted(record.value for record in script.published) == [b"1", b"2"]
+    assert script.commits == [{P0: 3}]
+
+
+async def test_a_batch_read_twice_counts_once_and_is_published_again(database: Database) -> None:
+    batch = [received(0, "ana"), received(1, "ana")]
+    script = Script(batch, batch)
+    await ran(script, database, Counts())
+    assert await counted(database) == {subject("ana").id: 2}
+    assert [record.value for record in script.published] == [b"2", b"2"]
+
+
+async def test_a_poison_record_is_set_aside_once_and_the_rest_goes_on(database: Database) -> None:
+    batch = [received(offset, "poison" if offset == 5 else "ana") for offset in range(9)]
+    script = Script(batch, batch)
+    await ran(script, database, Counts())
+    assert await counted(database) == {subject("ana").id: 8}
+    letters = await DeadLetters(database).page(WORKSPACE, 10, None)
+    assert [(letter.record.offset, letter.reason) for letter in letters] == [(5, "ValueError")]
+    assert script.commits[-1] == {P0: 9}
+
+
+async def test_records_keep_their_order_when_a_batch_is_halved(database: Database) -> None:
+    counts = Counts()
+    names = [f"n{number}" for number in range(8)]
+    script = Script([received(offset, name) for offset, name in enumerate([*names[:3], "poison", *names[3:]])])
+    await ran(script, database, counts)
+    assert counts.folded == [name.encode() for name in names]
+
+
+async def test_a_passing_fault_is_waited_out_and_never_dead_letters(database: Database) -> None:
+    counts = Counts()
+    counts.failing[b"ana"] = [Unavailable("gone"), Conflict("met"), Unavailable("gone")]
+    script = Script([received(0, "ana")])
+    script.down = 2
+    await ran(script, database, counts)
+    assert await counted(database) == {subject("ana").id: 1}
+    assert await DeadLetters(database).page(WORKSPACE, 10, None) == []
+
+
+async def test_a_record_that_fails_twice_and_then_works_is_no_dead_letter(database: Database) -> None:
+    counts = Counts()
+    counts.failing[b"ana"] = [ValueError("a"), ValueError("b")]
+    await ran(Script([received(0, "ana")]), database, counts)
+    assert await counted(database) == {subject("ana").id: 1}
+
+
+async def test_a_run_of_poison_stops_the_worker(database: Database) -> None:
+    script = Script([received(offset, "poison") for offset in range(40)])
+    with pytest.raises(TooManyDeadLetters):
+        await worker_on(script, database, Counts(), limit=Limit(run=20)).run()
+    assert script.commits == []
+
+
+async def test_a_share_of_poison_stops_the_worker(database: Database) -> None:
+    batch = [received(offset, "poison" if offset % 3 == 0 else "ana") for offset in range(90)]
+    with pytest.raises(TooManyDeadLetters):
+        await worker_on(Script(batch), database, Counts(), limit=Limit(share=0.1, least=10)).run()
+
+
+async def test_a_dead_letter_replayed_twice_equals_no_failure(database: Database) -> None:
+    counts = Counts()
+    counts.failing[b"ana"] = [ValueError("a")] * 4
+    script = Script([received(0, "ana"), received(1, "bia")])
+    worker = await ran(script, database, counts)
+    assert subject("ana").id not in await counted(database)
+    (letter,) = await DeadLetters(database).page(WORKSPACE, 10, None)
+    await worker.replay(letter)
+    await worker.replay(letter)
+    assert (await counted(database))[subject("ana").id] == 1
+    (letter,) = await DeadLetters(database).page(WORKSPACE, 10, None)
+    assert letter.replayed_at is not None
+    assert script.published[-1].value == b"1"
+
+
+async def test_a_refused_commit_reads_the_batch_again_where_it_is_still_ours(database: Database) -> None:
+    script = Script([received(7, "ana"), received(8, "ana")])
+    script.keep_commits = False
+    await ran(script, database, Counts())
+    assert script.sought == [(P0, 7)]
+
+
+async def test_a_snapshot_that_grows_while_it_is_sent_is_sent_again_last(database: Database) -> None:
+    counts = Counts()
+    script = Script()
+    publisher = Publisher(database, script, counts)
+    async with database.transaction([WORKSPACE]) as connection:
+        await counts.raise_count(connection, subject("ana"))
+    publish = script.publish
+
+    async def slow(records: list[object], deadline: float = 8.5) -> None:
+        await publish(records, deadline)  # type: ignore[arg-type]
+        if len(script.published) == 1:
+            async with database.transaction([WORKSPACE]) as connection:
+                await counts.raise_count(connection, subject("ana"))
+
+    script.publish = slow  # type: ignore[method-assign, assignment]
+    await publisher.publish([subject("ana")])
+    assert [record.value for record in script.published] == [b"1", b"2"]
+
+
+async def test_what_no_record_repeats_is_swept_onto_the_stream_after_a_crash(database: Database) -> None:
+    counts = Counts()
+    script = Script()
+    publisher = Publisher(database, script, counts)
+    async with database.transaction([WORKSPACE]) as connection:
+        version = await counts.raise_count(connection, subject("ana"))
+        await publisher.mark(connection, {subject("ana"): version})
+        await _aged(connection)
+    await publisher.sweep()
+    assert [record.value for record in script.published] == [b"1"]
+    await publisher.sweep()
+    assert len(script.published) == 1
+
+
+async def _aged(connection: Connection) -> None:
+    await connection.execute("update unpublished set since = since - interval '1 minute'")
+
+
+async def test_a_database_that_went_back_is_fed_again_under_a_new_epoch(database: Database) -> None:
+    script = Script([received(3, "ana")], known=Assigned(committed=9, beginning=0, end=9))
+    await ran(script, database, Counts())
+    assert script.starts == {P0: 0}
+    async with database.transaction([WORKSPACE]) as connection:
+        assert await connection.fetchval("select version >> $1 from counts", SEQUENCE_BITS) > 0
+
+
+async def test_a_first_start_reads_from_the_beginning_without_a_new_epoch(database: Database) -> None:
+    script = Script([received(3, "ana")], known=Assigned(committed=None, beginning=2, end=9))
+    await ran(script, database, Counts())
+    assert script.starts == {P0: 2}
+    async with database.transaction([WORKSPACE]) as connection:
+        assert await connection.fetchval("select version >> $1 from counts", SEQUENCE_BITS) == 0
+
+
+async def test_a_gap_beyond_the_logs_memory_is_said_and_not_skipped(database: Database) -> None:
+    await ran(Script([received(3, "ana")]), database, Counts())
+    script = Script(known=Assigned(committed=4, beginning=50, end=60))
+    with pytest.raises(LogTruncated, match="toy/0: 4 is gone"):
+        await worker_on(script, database, Counts()).run()
