@@ -1,4 +1,4 @@
-# Every command of the project. On a fresh machine: `make test`.
+# Every command of the project. On a fresh machine: `make run`, or `make test`.
 SHELL := /bin/sh
 UV_VERSION := 0.13.9
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
@@ -8,7 +8,10 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
 export JORNADA_DATA_DIR := $(DATA)
 
-.PHONY: test check lint format kafka setup
+.PHONY: run test check lint format demo kafka bench setup
+
+run: setup ## everything in one process (KAFKA=1: on a real Kafka, started if none answers)
+	@JORNADA_MODE=local exec $(PYTHON) -m services $(if $(KAFKA),--kafka)
 
 test: setup ## all tests; what a machine cannot offer is skipped loudly, and fails under JORNADA_CI=1
 	@$(PYTHON) -m pytest -q $(TESTS)
@@ -19,10 +22,15 @@ lint: setup ## format, lint, types, import rules, dependencies, manifests
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/deptry --no-ansi services && cd shared && ../.venv/bin/deptry --no-ansi jornada
 
 format: setup ## rewrites the code as the formatter wants it
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
+
+demo: setup $(DATA)/cdnow/lifetimes ## the story, and 69,659 real purchases, into the Jornada that runs
+	@JORNADA_MODE=local $(PYTHON) -m services.console.demo
 
 kafka: setup ## a real Apache Kafka without Docker, in the foreground
 	@$(PYTHON) -m jornada.bus.local_kafka --data $(DATA)/kafka
@@ -32,4 +40,8 @@ setup: .venv/.synced
 .venv/.synced: pyproject.toml shared/pyproject.toml uv.lock
 	@command -v $(UV) >/dev/null 2>&1 || (python3 -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION))
 	@$(UV) sync --quiet --frozen --all-packages
+	@touch $@
+
+$(DATA)/cdnow/lifetimes: services/console/demo/requirements.txt
+	@$(UV) pip install --quiet --no-deps --require-hashes --target $(DATA)/cdnow -r $<
 	@touch $@

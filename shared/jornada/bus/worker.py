@@ -22,6 +22,10 @@ _ATTEMPTS = 3
 _T = TypeVar("_T")
 
 
+class Outdated(Exception):
+    """The stored state was made by a newer release than this one: no record is to blame, and repeating cannot help."""
+
+
 class Refused(Exception):
     """The record can never be folded, for the reason given; it is dead-lettered at once."""
 
@@ -80,7 +84,7 @@ class Worker:
         self._stopping = True
 
     async def run(self) -> None:
-        """Works until stopped. Raises LogTruncated, TooManyDeadLetters."""
+        """Works until stopped. Raises LogTruncated, TooManyDeadLetters, Outdated."""
         consumer = self._bus.consumer(self.group, self.topics, self._positions)
         try:
             await self._patiently(consumer.start)
@@ -148,6 +152,8 @@ class Worker:
                 await asyncio.sleep(0.01 * conflicts)
             except Unavailable as error:
                 await self._wait("fold.waiting", error)
+            except Outdated:
+                raise
             except Exception as error:
                 failures += 1
                 if len(records) > 1:

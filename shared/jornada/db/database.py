@@ -21,8 +21,10 @@ else:
 
 _BEGIN = """
 select set_config('role', $1, true), set_config('jornada.workspaces', $2, true),
-       set_config('search_path', $3, true), current_setting('transaction_read_only')
+       set_config('search_path', $3, true), current_setting('transaction_read_only'),
+       set_config('plan_cache_mode', 'force_custom_plan', true)
 """
+# A plan kept from when a table was small, or made without knowing an array's length, can cost a hundred times more.
 
 
 class Database:

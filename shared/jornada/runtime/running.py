@@ -10,7 +10,7 @@ import uvicorn
 
 from jornada.bus.carrier import BusUnavailable, LogTruncated
 from jornada.bus.dead_letters import TooManyDeadLetters
-from jornada.bus.worker import STUCK_SECONDS
+from jornada.bus.worker import STUCK_SECONDS, Outdated
 from jornada.db import Unavailable
 from jornada.observe import logs, metrics
 from jornada.runtime.service import Resource, Service
@@ -19,10 +19,6 @@ _log = logs.get(__name__)
 
 EXIT_STUCK = 75
 DRAIN_SECONDS = 10
-
-
-class Outdated(Exception):
-    """The stored state was made by a newer release than this one."""
 
 
 _FOR_GOOD = (LogTruncated, TooManyDeadLetters, Outdated)
@@ -88,8 +84,8 @@ async def serving(
         yield failed
     finally:
         await _close(services, servers, serving_tasks, tasks, opened)
-        if not failed.done():
-            failed.cancel()
+        if not failed.cancel():
+            failed.exception()
 
 
 def _server(service: Service, host: str) -> _Server:

@@ -1,0 +1,1 @@
+"""The five services; they meet only in events and over HTTP."""

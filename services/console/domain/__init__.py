@@ -1,0 +1,1 @@
+"""What the pages show, made of the other services' documents: values in, values out."""

@@ -1,0 +1,1 @@
+"""Accepts touchpoints over HTTP and puts them on the stream."""

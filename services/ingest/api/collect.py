@@ -1,0 +1,191 @@
+"""The hot routes: one raw ASGI handler that takes events in Segment's dialect."""
+
+import asyncio
+import time
+from typing import NamedTuple
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from jornada.access.grants import WriteGrant
+from jornada.access.keyring import Keyring
+from jornada.bus.carrier import BusUnavailable
+from jornada.db import Conflict, Unavailable
+from jornada.events.touchpoints import CallType
+from jornada.observe import logs, metrics, trace
+from jornada.web import Problem
+from services.ingest.api.credentials import header_key, plausible
+from services.ingest.budget import Budget
+from services.ingest.domain.reading import (
+    BODY_BYTES,
+    Request,
+    Unreadable,
+    inflated,
+    read_batch,
+    read_single,
+    too_large,
+)
+from services.ingest.intake import Intake
+
+_log = logs.get(__name__)
+
+BODY_SECONDS = 10.0
+ANSWER_SECONDS = 9.5
+"""From the end of the body: several SDKs give up after 10 s and send again."""
+
+PATHS: dict[str, CallType | None] = {
+    "/v1/identify": "identify",
+    "/v1/track": "track",
+    "/v1/page": "page",
+    "/v1/screen": "screen",
+    "/v1/group": "group",
+    "/v1/alias": "alias",
+    "/v1/batch": None,
+    "/v1/import": None,
+    "/v1/i": "identify",
+    "/v1/t": "track",
+    "/v1/p": "page",
+    "/v1/s": "screen",
+    "/v1/g": "group",
+    "/v1/a": "alias",
+    "/v1/b": None,
+}
+"""Every hot path, without its trailing slash, and what it says of an event; None for those that take a batch."""
+
+
+class Gone(Exception):
+    """The sender hung up before the end of its body."""
+
+
+class _Answer(NamedTuple):
+    status: int
+    body: bytes
+    headers: list[tuple[bytes, bytes]]
+
+
+class Collect:
+    """Answers POST on the hot paths: 200 with a result for each event, or why not."""
+
+    def __init__(self, intake: Intake, keyring: Keyring, budget: Budget) -> None:
+        self._intake = intake
+        self._keyring = keyring
+        self._budget = budget
+
+    async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request on `path`, one of PATHS."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        traceparent = trace.begin(headers.get(b"traceparent", b"").decode("latin-1"))
+        began = time.perf_counter()
+        body = _Body(self._budget)
+        try:
+            answer = await self._answered(path, scope["method"], headers, receive, body)
+        except Gone:
+            return
+        finally:
+            body.give_back()
+        metrics.REQUESTS.labels("ingest", path, str(answer.status)).inc()
+        metrics.REQUEST_SECONDS.labels("ingest", path).observe(time.perf_counter() - began)
+        lines = [*answer.headers, (b"content-length", b"%d" % len(answer.body)), (b"traceparent", traceparent.encode())]
+        await send({"type": "http.response.start", "status": answer.status, "headers": lines})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answered(
+        self, path: str, method: str, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
+    ) -> _Answer:
+        try:
+            if method != "POST":
+                raise Problem(405, "method_not_allowed", "Events are sent by POST.")
+            return await self._collected(PATHS[path], headers, receive, body)
+        except Gone:
+            raise
+        except Unreadable as error:
+            return _refused(Problem(error.status, error.code, str(error)))
+        except Problem as problem:
+            return _refused(problem)
+        except (BusUnavailable, Unavailable, Conflict, TimeoutError) as error:
+            _log.warning("events.unavailable", route=path, error=type(error).__name__)
+            return _refused(unavailable())
+        except Exception:
+            _log.exception("events.failed", route=path)
+            return _refused(Problem(500, "internal", "Something broke on our side; it is in the log."))
+
+    async def _collected(
+        self, type_: CallType | None, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
+    ) -> _Answer:
+        key = header_key(headers)
+        grant = await self._grant(key) if key is not None else None
+        raw = await body.read(headers.get(b"content-length", b""), receive)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            encoding = headers.get(b"content-encoding", b"").decode("latin-1")
+            request = _read(body.counted(inflated(raw, encoding)), type_)
+            if grant is None:
+                grant = await self._grant(request.write_key)
+            results = await self._intake.take(request, grant)
+        return _Answer(200, msgspec.json.encode({"success": True, "results": results}), _JSON)
+
+    async def _grant(self, key: str | None) -> WriteGrant:
+        grant = await self._keyring.write_grant(key) if key is not None and plausible(key) else None
+        if grant is None:
+            raise Problem(401, "invalid_write_key", "Send a valid write key, as the user name of Basic for instance.")
+        return grant
+
+
+def unavailable(retry_after: int = 2) -> Problem:
+    """503: nothing of the request was acknowledged."""
+    return Problem(503, "unavailable", "The events could not be stored now; send them again.", retry_after=retry_after)
+
+
+def _read(body: bytes, type_: CallType | None) -> Request:
+    return read_batch(body) if type_ is None else read_single(body, type_)
+
+
+class _Body:
+    """One request's body, counted against what all may take together."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._taken = 0
+
+    async def read(self, length: bytes, receive: Receive) -> bytes:
+        """The whole body as sent. Raises Problem, Unreadable, Gone."""
+        if length.isdigit() and int(length[:20]) > BODY_BYTES:
+            raise too_large()
+        chunks: list[bytes] = []
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while await self._next(receive, chunks):
+                    pass
+        except TimeoutError:
+            raise Problem(408, "body_too_slow", "The body did not arrive in time.") from None
+        return b"".join(chunks)
+
+    async def _next(self, receive: Receive, chunks: list[bytes]) -> bool:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Gone
+        chunk = message.get("body", b"")
+        if self._taken + len(chunk) > BODY_BYTES:
+            raise too_large()
+        chunks.append(self.counted(chunk))
+        return bool(message.get("more_body", False))
+
+    def counted(self, part: bytes) -> bytes:
+        """The part, once there is room for it. Raises a 503."""
+        if not self._budget.take(len(part)):
+            raise Problem(503, "overloaded", "Too much is in hand; send the events again.", retry_after=1)
+        self._taken += len(part)
+        return part
+
+    def give_back(self) -> None:
+        """Gives back what the request took."""
+        self._budget.give_back(self._taken)
+        self._taken = 0
+
+
+_JSON = [(b"content-type", b"application/json")]
+
+
+def _refused(problem: Problem) -> _Answer:
+    response = problem.response()
+    headers = [(name, value) for name, value in response.raw_headers if name != b"content-length"]
+    return _Answer(problem.status, bytes(response.body), headers)

@@ -1,0 +1,58 @@
+"""Wires ingest."""
+
+from jornada.access.keyring import Keyring
+from jornada.access.store import PostgresAccess
+from jornada.bus.carrier import Bus
+from jornada.bus.dead_letters import DeadLetters
+from jornada.bus.lag import LagMeter
+from jornada.clock import Clock
+from jornada.db import Database
+from jornada.runtime.service import Health, Service
+from jornada.runtime.settings import PortSettings
+from jornada.web import Gate, application
+from jornada.web.app import serve_dead_letters
+from services.ingest.api.browser import serve_settings
+from services.ingest.api.collect import Collect
+from services.ingest.api.front import Front, documented
+from services.ingest.api.live import serve_live
+from services.ingest.api.rejections import serve_rejections
+from services.ingest.api.sources import serve_sources
+from services.ingest.budget import Budget
+from services.ingest.intake import Intake
+from services.ingest.live import Live
+from services.ingest.memory import RecentIds
+from services.ingest.settings import Settings
+from services.ingest.store import Rejections
+from services.ingest.worker import GROUP, TOPICS, worker
+
+_ABOUT = "Takes touchpoints in Segment's dialect, says what became of each, and puts them on the stream."
+
+
+def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Service:
+    """The service. It takes events also while Postgres is away, so `/readyz` does not ask for it."""
+    health = Health()
+    access = PostgresAccess(database)
+    keyring = Keyring(access, clock.monotonic)
+    gate = Gate(keyring)
+    live = Live()
+    reading = worker(bus, database, clock)
+    lag = LagMeter(bus=bus, database=database, group=GROUP, topics=TOPICS, clock=clock)
+    app = application("ingest", _ABOUT, checks={"service": health.check}, lag=lag)
+    serve_settings(app, keyring)
+    serve_sources(app, gate, access)
+    serve_rejections(app, gate, Rejections(database))
+    serve_live(app, gate, live, lambda: health.draining)
+    serve_dead_letters(app, gate, DeadLetters(database), reading)
+    documented(app)
+    recent = RecentIds(settings.ingest_remembered_ids)
+    intake = Intake(bus, recent, live, clock, patience=settings.ingest_patience)
+    collect = Collect(intake, keyring, Budget(settings.ingest_bytes_in_flight))
+    return Service(
+        name="ingest",
+        port=PortSettings().of("ingest"),
+        app=Front(app, collect),
+        resources=[database],
+        tasks=[("worker", reading.run)],
+        workers=[reading],
+        health=health,
+    )

@@ -1,0 +1,175 @@
+"""Whether an event can be stored and read back unchanged, and its value if so."""
+
+import json
+import re
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from services.ingest.domain.outline import outline
+
+DEPTH = 32
+KEYS = 500
+KEY_BYTES = 256
+LARGEST_INTEGER = 2**53 - 1
+
+_SUSPECT = re.compile(rb"\\u00(?:00|3[aA])")
+
+
+class Unfaithful(NamedTuple):
+    """Why an event cannot be stored as sent; `value` is what could be read of it, for finding its id."""
+
+    code: str
+    message: str
+    value: dict[str, Any]
+
+
+def oversize(raw: bytes, limit: int) -> Unfaithful:
+    """What is said of an event that is too large."""
+    found = faithful(raw)
+    known = found.value if isinstance(found, Unfaithful) else found
+    return Unfaithful("event_too_large", f"An event may have at most {limit} bytes.", known)
+
+
+def faithful(raw: bytes) -> dict[str, Any] | Unfaithful:
+    """The event of a valid JSON text (strict UTF-8), or why it would not come back as it was sent."""
+    value = quick(raw)
+    return careful(raw) if value is None else value
+
+
+def quick(raw: bytes) -> dict[str, Any] | None:
+    """The event if it is certainly faithful; None where only a careful look can tell.
+
+    An object's members are as many as the colons outside its strings: fewer say that a key was there twice.
+    """
+    if _SUSPECT.search(raw):
+        return None
+    try:
+        value = _decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if type(value) is dict and _plain(value, raw.count(b":")) else None
+
+
+def _plain(value: dict[str, Any], colons: int) -> bool:
+    waiting: list[tuple[Any, int]] = [(value, 1)]
+    while waiting:
+        each, depth = waiting.pop()
+        if depth > DEPTH:
+            return False
+        if type(each) is dict:
+            if len(each) > KEYS:
+                return False
+            colons -= len(each)
+            for key in each:
+                if len(key) > KEY_BYTES // 4:
+                    return False
+                colons -= key.count(":")
+            each = each.values()
+        for inner in each:
+            kind = type(inner)
+            if kind is str:
+                colons -= inner.count(":")
+            elif kind is dict or kind is list:
+                waiting.append((inner, depth + 1))
+            elif kind is int and not -LARGEST_INTEGER <= inner <= LARGEST_INTEGER:
+                return False
+    return colons == 0
+
+
+def careful(raw: bytes) -> dict[str, Any] | Unfaithful:
+    """As `faithful`, slowly, with the reason."""
+    problems: list[str] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            problems.append("duplicate_key")
+        return found
+
+    def integer(digits: str) -> int:
+        if len(digits) > 17 or abs(int(digits)) > LARGEST_INTEGER:
+            problems.append("number_out_of_range")
+            return 0
+        return int(digits)
+
+    def number(digits: str) -> float:
+        if not exact(digits):
+            problems.append("number_inexact")
+            return 0.0
+        return float(digits)
+
+    try:
+        value = json.loads(raw.decode(), object_pairs_hook=members, parse_int=integer, parse_float=number)
+    except RecursionError:
+        return _unfaithful("too_deep", _scalars(raw))
+    if not isinstance(value, dict):
+        return _unfaithful("not_an_object", {})
+    problems += _shape(value)
+    return _unfaithful(problems[0], value) if problems else value
+
+
+def _scalars(raw: bytes) -> dict[str, Any]:
+    """The outermost plain members of an event that is too deep to be built."""
+    plain = [part for part in outline(raw).parts if part.key is not None and part.value[:1] not in {b"{", b"["}]
+    return {json.loads(part.key or b""): json.loads(part.value) for part in plain if len(part.value) <= KEY_BYTES}
+
+
+def exact(digits: str) -> bool:
+    """Whether a number's nearest double says the same number, digit for digit."""
+    try:
+        nearest = float(digits)
+        return nearest - nearest == 0 and Decimal(repr(nearest)) == Decimal(digits)
+    except ArithmeticError:
+        return False
+
+
+def _shape(value: dict[str, Any]) -> list[str]:
+    problems: list[str] = []
+    waiting: list[tuple[Any, int]] = [(value, 1)]
+    while waiting:
+        each, depth = waiting.pop()
+        if isinstance(each, str):
+            problems += _text(each)
+        elif depth > DEPTH and isinstance(each, dict | list):
+            problems.append("too_deep")
+        elif isinstance(each, dict):
+            if len(each) > KEYS:
+                problems.append("too_many_keys")
+            if any(len(key.encode("utf-8", "surrogatepass")) > KEY_BYTES for key in each):
+                problems.append("key_too_long")
+            waiting += [(inner, depth + 1) for inner in (*each, *each.values())]
+        elif isinstance(each, list):
+            waiting += [(inner, depth + 1) for inner in each]
+    return problems
+
+
+def _text(text: str) -> list[str]:
+    if "\x00" in text:
+        return ["nul_character"]
+    return ["lone_surrogate"] if any("\ud800" <= character <= "\udfff" for character in text) else []
+
+
+def _unfaithful(code: str, value: dict[str, Any]) -> Unfaithful:
+    return Unfaithful(code, _MESSAGES[code], value)
+
+
+def _exactly(digits: str) -> float:
+    if not exact(digits):
+        raise ValueError("inexact")
+    return float(digits)
+
+
+_decoder = msgspec.json.Decoder(float_hook=_exactly)
+_MESSAGES = {
+    "duplicate_key": "An object has the same key twice.",
+    "key_too_long": f"A key may have at most {KEY_BYTES} bytes.",
+    "lone_surrogate": "A text holds half of a surrogate pair, which is no character.",
+    "not_an_object": "An event is a JSON object.",
+    "nul_character": "A text holds the character U+0000.",
+    "number_inexact": "A number has more digits or range than a double keeps; send it as text.",
+    "number_out_of_range": "An integer lies beyond ±(2^53−1); send it as text.",
+    "too_deep": f"An event may be nested at most {DEPTH} deep.",
+    "too_many_keys": f"An object may have at most {KEYS} keys.",
+}

@@ -1,0 +1,222 @@
+"""Bytes to a request: inflated within bounds, strict UTF-8, RFC 8259, an object, with a batch where one belongs."""
+
+import re
+import zlib
+from typing import Any, NamedTuple
+
+import msgspec
+
+from jornada.events.touchpoints import CallType
+from services.ingest.domain.faithful import Unfaithful, faithful, oversize
+from services.ingest.domain.outline import NotJson, Outline, Part, outline
+
+BODY_BYTES = 512_000
+EVENT_BYTES = 32_768
+EVENTS = 2_500
+_SPREAD_BYTES = 8_388_608
+_GZIP = 31
+
+
+class Unreadable(Exception):
+    """The body cannot be read as a request: an HTTP status, a code and a message."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class Read(NamedTuple):
+    """One event as it is to be stored, and its value; or why it would not come back unchanged."""
+
+    raw: bytes
+    value: dict[str, Any] | Unfaithful
+
+
+class Request(NamedTuple):
+    """A body, read. `type` is what the path says of an event that does not say it itself."""
+
+    events: list[Read]
+    type: CallType | None
+    sent_at: object
+    write_key: str | None
+
+
+def inflated(body: bytes, encoding: str) -> bytes:
+    """The body without its `Content-Encoding`, never more than BODY_BYTES. Raises Unreadable."""
+    match encoding.strip().lower():
+        case "" | "identity":
+            plain = body
+        case "gzip" | "x-gzip":
+            plain = _gunzipped(body)
+        case _:
+            raise Unreadable(400, "encoding_unsupported", "A body is sent plain or with `Content-Encoding: gzip`.")
+    if len(plain) > BODY_BYTES:
+        raise too_large()
+    return plain
+
+
+def too_large() -> Unreadable:
+    """413."""
+    return Unreadable(413, "body_too_large", f"A body may have at most {BODY_BYTES} bytes, inflated.")
+
+
+def read_single(body: bytes, type_: CallType) -> Request:
+    """One event, of the type that the path names. Raises Unreadable."""
+    _decoded(body)
+    try:
+        _check.decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        _object(body)
+    event = _event(body.strip())
+    return _keyless([event], type_, _known(event).get("sentAt"), None)
+
+
+def read_batch(body: bytes) -> Request:
+    """The events of a `batch`, each with what the top level says for all of them. Raises Unreadable."""
+    _decoded(body)
+    envelope, raws = _split(body)
+    if len(raws) > EVENTS:
+        raise Unreadable(413, "too_many_events", f"A batch may have at most {EVENTS} events.")
+    shared = {name: envelope[name] for name in ("context", "integrations") if envelope.get(name, b"null") != b"null"}
+    if sum(map(len, shared.values())) * len(raws) > _SPREAD_BYTES:
+        raise Unreadable(413, "batch_too_large", "The top level's context is too large for so many events.")
+    top = {name: faithful(b'{"%b":%b}' % (name.encode(), raw)) for name, raw in shared.items()}
+    events = [_spread(_event(raw), shared, top) for raw in raws]
+    return _keyless(events, None, _scalar(envelope.get("sentAt")), _text(_scalar(envelope.get("writeKey"))))
+
+
+def _gunzipped(body: bytes) -> bytes:
+    plain = b""
+    while body:
+        member = zlib.decompressobj(_GZIP)
+        try:
+            plain += member.decompress(body, BODY_BYTES + 1 - len(plain))
+        except zlib.error:
+            raise Unreadable(400, "gzip_broken", "The body says that it is gzip and is not.") from None
+        if len(plain) > BODY_BYTES:
+            raise too_large()
+        if not member.eof:
+            raise Unreadable(400, "gzip_broken", "The gzip body ends too early.")
+        body = member.unused_data
+    return plain
+
+
+def _decoded(body: bytes) -> None:
+    try:
+        body.decode("utf-8", "strict")
+    except UnicodeDecodeError:
+        raise Unreadable(400, "not_utf8", "The body is not UTF-8.") from None
+
+
+def _object(body: bytes) -> Outline:
+    try:
+        found = outline(body)
+    except NotJson:
+        raise Unreadable(400, "not_json", "The body is not JSON as RFC 8259 has it.") from None
+    if found.kind != "{":
+        raise Unreadable(400, "not_an_object", "The body is not a JSON object.")
+    return found
+
+
+class _Batch(msgspec.Struct):
+    batch: list[msgspec.Raw]
+
+
+_check = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_batch = msgspec.json.Decoder(_Batch)
+_SPELT = re.compile(rb"\\u00[67]")
+
+
+def _split(body: bytes) -> tuple[dict[str, bytes], list[bytes]]:
+    """The top level's members and the raw events; quickly where the name `batch` stands in the body once."""
+    if body.count(b"batch") == 1 and not _SPELT.search(body):
+        try:
+            raws = [bytes(raw) for raw in _batch.decode(body).batch]
+        except (msgspec.MsgspecError, RecursionError):
+            raws = []
+        if raws:
+            return _members(_object(_without(body, raws)).parts), raws
+    envelope = _members(_object(body).parts)
+    if not envelope.get("batch", b"").startswith(b"["):
+        raise Unreadable(400, "batch_missing", "The body has no `batch` array.")
+    return envelope, [part.value for part in outline(envelope["batch"]).parts]
+
+
+def _without(body: bytes, raws: list[bytes]) -> bytes:
+    """The body with an empty array in place of its events."""
+    begin = at = body.index(b"[", body.index(b"batch"))
+    for raw in raws:
+        at = body.index(raw, at + 1) + len(raw) - 1
+    return body[: begin + 1] + body[body.index(b"]", at + 1) :]
+
+
+def _members(parts: list[Part]) -> dict[str, bytes]:
+    members: dict[str, bytes] = {}
+    for part in parts:
+        key = _scalar(part.key)
+        name = key if isinstance(key, str) else ""
+        if name in members and name in {"batch", "context", "integrations", "sentAt", "writeKey"}:
+            raise Unreadable(400, "duplicate_key", f"The top level has `{name}` twice.")
+        members[name] = part.value
+    return members
+
+
+def _scalar(raw: bytes | None) -> object:
+    """A text's or number's value; None for anything else."""
+    try:
+        return msgspec.json.decode(raw or b"null", type=str | None)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _event(raw: bytes) -> Read:
+    return Read(raw, oversize(raw, EVENT_BYTES) if len(raw) > EVENT_BYTES else faithful(raw))
+
+
+def _known(event: Read) -> dict[str, Any]:
+    return event.value.value if isinstance(event.value, Unfaithful) else event.value
+
+
+def _spread(event: Read, shared: dict[str, bytes], top: dict[str, dict[str, Any] | Unfaithful]) -> Read:
+    """The event with the top level's context and integrations; where both say something, the event's own holds."""
+    for name, raw in shared.items():
+        value, given = event.value, top[name]
+        if isinstance(value, Unfaithful):
+            return event
+        if isinstance(given, Unfaithful):
+            return Read(event.raw, given._replace(value=value))
+        own, theirs = value.get(name), given[name]
+        if own is None:
+            event = _put(event, value, name, raw)
+        elif isinstance(own, dict) and isinstance(theirs, dict):
+            members = _check.decode(raw) | _check.decode(_check.decode(event.raw)[name])
+            event = _put(event, value, name, msgspec.json.encode(members))
+    return event
+
+
+def _put(event: Read, value: dict[str, Any], name: str, raw: bytes) -> Read:
+    members: dict[str, object] = dict(_check.decode(event.raw))
+    members[name] = msgspec.Raw(raw)
+    return _event(msgspec.json.encode(members))
+
+
+def _keyless(events: list[Read], type_: CallType | None, sent_at: object, write_key: str | None) -> Request:
+    """The request, its key taken out of the events: a key is stored nowhere."""
+    bare = []
+    for event in events:
+        known = _known(event)
+        write_key = write_key or _text(known.get("writeKey"))
+        bare.append(_bare(event) if "writeKey" in known else event)
+    return Request(bare, type_, sent_at, write_key)
+
+
+def _bare(event: Read) -> Read:
+    if isinstance(event.value, Unfaithful):
+        secret = _text(event.value.value.get("writeKey")) or ""
+        return Read(event.raw.replace(secret.encode("utf-8", "replace") or b"\x00", b"***"), event.value)
+    members = {name: raw for name, raw in _check.decode(event.raw).items() if name != "writeKey"}
+    return Read(msgspec.json.encode(members), {name: each for name, each in event.value.items() if name != "writeKey"})

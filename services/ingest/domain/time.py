@@ -1,0 +1,75 @@
+"""Three clocks: when it happened, when it left, when it arrived; and whose is wrong."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+FUTURE = timedelta(hours=24)
+AHEAD = timedelta(minutes=1)
+_HISTORY = timedelta(hours=24)
+_HISTORY_OF_ROLE = {role: timedelta(hours=72) for role in ("import", "billing", "support")}
+_NO_SHIFT = timedelta()
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+class Occurred(NamedTuple):
+    """When an event happened by our reckoning, and what was subtracted from its own time to say so."""
+
+    at: datetime
+    shift: timedelta
+
+
+class OutOfTime(NamedTuple):
+    """An event's time cannot be taken."""
+
+    code: str
+    message: str
+
+
+def instant(value: object) -> datetime | None:
+    """The instant (UTC, microseconds) of an RFC 3339 text with a zone; None for anything else."""
+    if not isinstance(value, str) or _RFC_3339.fullmatch(value) is None:
+        return None
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def sent(value: object) -> datetime | None:
+    """A `sentAt`, None for a broken one, which is kept as given and used for nothing."""
+    at = instant(value)
+    return at if at is not None and at >= EARLIEST else None
+
+
+def ahead_by(sent_at: Iterable[datetime], received_at: datetime) -> timedelta:
+    """How far the sender's clock runs ahead: by one latest `sentAt` for all events of a request; else nothing."""
+    latest = max(sent_at, default=received_at)
+    return latest - received_at if latest - received_at > AHEAD else _NO_SHIFT
+
+
+def occurred(stated: object, sent_at: datetime | None, received_at: datetime, ahead: timedelta) -> Occurred | OutOfTime:
+    """When an event happened: as it states, else when it was sent, else when it was received (by our own clock)."""
+    if stated is None:
+        if sent_at is None:
+            return Occurred(received_at, _NO_SHIFT)
+        own: datetime | None = sent_at
+    else:
+        own = instant(stated)
+    if own is None:
+        return OutOfTime("timestamp_invalid", "A timestamp is RFC 3339 with `T`, a zone and up to nine decimals.")
+    if own - EARLIEST < ahead:
+        return OutOfTime("timestamp_out_of_range", "A timestamp lies at or after 2000-01-01.")
+    at = own - ahead
+    if at > received_at + FUTURE:
+        return OutOfTime("timestamp_in_future", "The event lies more than 24 hours in the future.")
+    return Occurred(at, ahead)
+
+
+def is_history(at: datetime, received_at: datetime, role: str) -> bool:
+    """Whether an event was already older than its source's limit when it arrived."""
+    return received_at - at > _HISTORY_OF_ROLE.get(role, _HISTORY)

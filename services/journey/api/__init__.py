@@ -1,0 +1,1 @@
+"""What journey answers over HTTP."""

@@ -1,0 +1,134 @@
+"""Customers: one, its path, and lists."""
+
+from urllib.parse import unquote
+from uuid import UUID
+
+from fastapi import Depends, FastAPI
+from starlette.responses import Response
+
+from jornada.access.grants import Principal
+from jornada.clock import Clock
+from jornada.db import Connection, Database
+from jornada.events import SubjectId, WorkspaceId
+from jornada.web import Gate, Limit, Problem, cursor_of, parse_reference, position_of
+from jornada.web.app import answer
+from jornada.web.pages import page
+from services.journey.api import documents
+from services.journey.api.documents import AsOf
+from services.journey.store import portraits
+from services.journey.store.portraits import Filter, Path
+
+_TYPES = ("user_id", "anonymous_id", "email")
+
+
+def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
+    """Adds the routes."""
+
+    @app.get("/v1/customers", tags=["customers"])
+    async def listed(
+        principal: Principal = Depends(gate.needs("read")),
+        limit: Limit = 100,
+        cursor: str | None = None,
+        stage: str | None = None,
+        account: str | None = None,
+        q: str | None = None,
+        as_of: AsOf = None,
+    ) -> Response:
+        """Customers by id; `q` is a part of a name or identifier, `account` an account's id or reference."""
+        documents.refuse_as_of(as_of)
+        async with database.transaction([principal.workspace]) as connection:
+            of = await account_named(connection, principal.workspace, account) if account is not None else None
+            wanted = Filter("customer", stage, of, q)
+            found = await portraits.listed(connection, principal.workspace, wanted, limit + 1, id_after(cursor))
+        following = cursor_of(str(found[limit - 1].subject_id)) if len(found) > limit else None
+        return answer(page([documents.item(each) for each in found[:limit]], following))
+
+    @app.get("/v1/customers/{ref}", tags=["customers"])
+    async def one(ref: str, principal: Principal = Depends(gate.needs("read")), as_of: AsOf = None) -> Response:
+        """A customer's journey as of an instant: stage, measures, traits."""
+        at = documents.instant(as_of, clock.now())
+        async with database.transaction([principal.workspace]) as connection:
+            id_ = await customer_named(connection, principal.workspace, ref)
+            found = await portraits.customer(connection, principal.workspace, id_, at, past=as_of is not None)
+        if found is None:
+            raise unknown("customer")
+        return answer(documents.journey(found))
+
+    @app.get("/v1/customers/{ref}/touchpoints", tags=["customers"])
+    async def path(
+        ref: str,
+        principal: Principal = Depends(gate.needs("read")),
+        limit: Limit = 100,
+        cursor: str | None = None,
+        kind: str | None = None,
+        session: UUID | None = None,
+        as_of: AsOf = None,
+    ) -> Response:
+        """A customer's path, newest first."""
+        until = documents.instant(as_of, clock.now()) if as_of is not None else None
+        wanted = Path(limit + 1, kind, session, _place(cursor), until)
+        async with database.transaction([principal.workspace]) as connection:
+            id_ = await customer_named(connection, principal.workspace, ref)
+            found = await portraits.path(connection, principal.workspace, id_, wanted)
+        last = found[limit - 1][0] if len(found) > limit else None
+        following = cursor_of(*last.key, last.touchpoint.source) if last is not None else None
+        return answer(page([documents.touchpoint(*each) for each in found[:limit]], following))
+
+    @app.get("/v1/customers/{ref}/touchpoints/{message_id}", tags=["customers"])
+    async def touchpoint(
+        ref: str, message_id: str, principal: Principal = Depends(gate.needs("read")), source: str | None = None
+    ) -> Response:
+        """One touchpoint of a customer; `source` tells two of the same message id apart."""
+        async with database.transaction([principal.workspace]) as connection:
+            id_ = await customer_named(connection, principal.workspace, ref)
+            found = await portraits.one(connection, principal.workspace, id_, _clean(unquote(message_id)), source)
+        if not found:
+            raise unknown("touchpoint")
+        if len(found) > 1:
+            raise Problem(409, "ambiguous", "Several sources sent this message id; name one with ?source=.")
+        return answer(documents.touchpoint(*found[0]))
+
+
+async def customer_named(connection: Connection, workspace: WorkspaceId, ref: str) -> SubjectId:
+    """The customer that a path segment names; 400 or 404."""
+    id_ = await portraits.find(connection, workspace, parse_reference(ref, _TYPES))
+    if id_ is None:
+        raise unknown("customer")
+    return id_
+
+
+async def account_named(connection: Connection, workspace: WorkspaceId, ref: str) -> SubjectId:
+    """The account that a path segment or a query names; 400 or 404."""
+    id_ = await portraits.find(connection, workspace, parse_reference(ref, ("account",)))
+    if id_ is None:
+        raise unknown("account")
+    return id_
+
+
+def unknown(what: str) -> Problem:
+    """404."""
+    return Problem(404, "not_found", f"No such {what}.")
+
+
+def id_after(cursor: str | None) -> UUID | None:
+    """The id after which a page begins; a broken cursor is a 400."""
+    if cursor is None:
+        return None
+    try:
+        return UUID(str(position_of(cursor)[0]))
+    except ValueError:
+        raise Problem(400, "invalid_cursor", "The cursor is not one of ours.") from None
+
+
+def _place(cursor: str | None) -> tuple[int, str, str] | None:
+    if cursor is None:
+        return None
+    match position_of(cursor):
+        case [int(us), str(message_id), str(source)] if abs(us) < 1 << 56:
+            return us, _clean(message_id), _clean(source)
+    raise Problem(400, "invalid_cursor", "The cursor is not one of ours.")
+
+
+def _clean(text: str) -> str:
+    """Postgres takes no NUL, and no id has one."""
+    return text.replace("\x00", "")

@@ -1,0 +1,107 @@
+"""Snapshots and touchpoints as the faces show them."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query
+
+from jornada.events import JourneySnapshot, Stage
+from jornada.web import Problem
+from services.journey.domain.reading import Reading
+
+AsOf = Annotated[datetime | None, Query(description="An instant of event time; now by default.")]
+
+_BECAUSE = {
+    "first_touchpoint": ("First seen", "Visto pela primeira vez"),
+    "known": ("Became known by an id or e-mail", "Identificado por um id ou e-mail"),
+    "signed_up": ("Signed up", "Fez o cadastro"),
+    "trial_started": ("Started a trial", "Começou um teste"),
+    "subscription_started": ("Started a subscription", "Começou uma assinatura"),
+    "purchased": ("Bought for the first time", "Comprou pela primeira vez"),
+    "app_installed": ("Installed the app", "Instalou o aplicativo"),
+    "app_opened": ("Opened the app", "Abriu o aplicativo"),
+    "value_days": ("Used it on enough days", "Usou em dias suficientes"),
+    "purchases": ("Bought again", "Comprou de novo"),
+    "silence": ("Silent for longer than usual", "Em silêncio por mais tempo que o habitual"),
+    "payment_failed": ("A payment has failed for 7 days", "Um pagamento está em falta há 7 dias"),
+    "cancellation": ("A cancellation stands", "Há um cancelamento em vigor"),
+}
+
+
+def instant(as_of: datetime | None, now: datetime) -> datetime:
+    """The instant asked for, in UTC; a 400 for one without a zone."""
+    if as_of is None:
+        return now
+    if as_of.tzinfo is None:
+        raise Problem(400, "invalid", "as_of needs a zone, as in 2026-01-31T00:00:00Z.")
+    return as_of.astimezone(UTC)
+
+
+def refuse_as_of(as_of: datetime | None) -> None:
+    """400 on lists: they tell what is, now."""
+    if as_of is not None:
+        raise Problem(400, "as_of_unsupported", "Lists take no as_of; one subject's documents do.")
+
+
+def journey(snapshot: JourneySnapshot) -> dict[str, Any]:
+    """One subject's document."""
+    document: dict[str, Any] = {
+        "as_of": snapshot.as_of,
+        f"{snapshot.subject_type}_id": snapshot.subject_id,
+        "version": snapshot.version,
+        "identifiers": snapshot.identifiers,
+        "traits": snapshot.traits,
+        "rules": snapshot.rules,
+        "stage": _stage(snapshot.stage),
+        "stages": [{**_stage(each), "left_at": each.left_at} for each in snapshot.stages],
+        "first_seen_at": snapshot.first_seen_at,
+        "last_seen_at": snapshot.last_seen_at,
+        "touchpoints": snapshot.touchpoints,
+        "sessions": snapshot.sessions,
+        "measures": snapshot.measures,
+    }
+    return document | ({"account_id": snapshot.account_id} if snapshot.subject_type == "customer" else {})
+
+
+def item(snapshot: JourneySnapshot) -> dict[str, Any]:
+    """A subject in a list."""
+    document: dict[str, Any] = {
+        f"{snapshot.subject_type}_id": snapshot.subject_id,
+        "version": snapshot.version,
+        "identifiers": snapshot.identifiers,
+        "name": snapshot.traits.get("name"),
+        "traits": snapshot.traits,
+        "stage": _stage(snapshot.stage),
+        "first_seen_at": snapshot.first_seen_at,
+        "last_seen_at": snapshot.last_seen_at,
+        "touchpoints": snapshot.touchpoints,
+    }
+    return document | ({"account_id": snapshot.account_id} if snapshot.subject_type == "customer" else {})
+
+
+def touchpoint(reading: Reading, session: UUID | None) -> dict[str, Any]:
+    """A touchpoint of a path."""
+    told = reading.touchpoint
+    type_, value = ("user_id", told.user_id) if told.user_id is not None else ("anonymous_id", told.anonymous_id)
+    type_, value = ("account", told.group_id) if value is None else (type_, value)
+    return {
+        "message_id": told.message_id,
+        "event": told.event,
+        "kind": reading.kind,
+        "channel": reading.channel,
+        "occurred_at": told.occurred_at,
+        "sent_at": told.sent_at,
+        "received_at": told.received_at,
+        "session_id": session,
+        "source": told.source,
+        "identifier": {"type": type_, "value": value},
+        "ours": reading.ours,
+        "properties": reading.plain_properties(),
+    }
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    english, portuguese = _BECAUSE.get(stage.rule, (stage.rule, stage.rule))
+    because = {"code": stage.rule, "message_id": stage.message_id, "text": {"en": english, "pt-BR": portuguese}}
+    return {"name": stage.name, "entered_at": stage.entered_at, "because": because}

@@ -1,0 +1,77 @@
+"""The rules of a workspace's stages, and how many stand at each."""
+
+import asyncio
+from collections import Counter
+from uuid import UUID
+
+from fastapi import Depends, FastAPI
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from jornada.access.grants import Principal
+from jornada.clock import Clock
+from jornada.db import Database
+from jornada.events import WorkspaceId
+from jornada.web import Gate, Problem
+from jornada.web.app import answer
+from services.journey.domain import stages
+from services.journey.domain.reading import instant
+from services.journey.domain.rules import RULE_SETS, RuleSet
+from services.journey.store import portraits, rules
+
+_PIECE = 200
+
+
+class Choice(BaseModel):
+    """The name of a rule set: `subscription`, `shop` or `app`."""
+
+    rules: str
+
+
+def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
+    """Adds the routes."""
+
+    @app.get("/v1/stages", tags=["stages"])
+    async def shown(principal: Principal = Depends(gate.needs("read"))) -> Response:
+        """The rule set in force, and those there are."""
+        async with database.transaction([principal.workspace]) as connection:
+            in_force = await rules.read(connection, principal.workspace)
+        return answer({"rules": in_force.name, "sets": list(RULE_SETS.values())})
+
+    @app.put("/v1/stages", tags=["stages"])
+    async def chosen(
+        choice: Choice, principal: Principal = Depends(gate.needs("write")), dry_run: bool = False
+    ) -> Response:
+        """Chooses a rule set; every subject is told by it within seconds. `dry_run` only says how many would change."""
+        wanted = RULE_SETS.get(choice.rules)
+        if wanted is None:
+            raise Problem(400, "unknown_rules", f"The rule sets are {', '.join(RULE_SETS)}.")
+        if dry_run:
+            return answer(await _would_change(database, clock, principal.workspace, wanted))
+        async with database.transaction([principal.workspace]) as connection:
+            await rules.choose(connection, principal.workspace, wanted)
+        return answer({"rules": wanted.name})
+
+    @app.get("/v1/stages/counts", tags=["stages"])
+    async def counted(principal: Principal = Depends(gate.needs("read"))) -> Response:
+        """How many customers and how many accounts stand at each stage."""
+        async with database.transaction([principal.workspace]) as connection:
+            return answer(await portraits.stage_counts(connection, principal.workspace))
+
+
+async def _would_change(database: Database, clock: Clock, workspace: WorkspaceId, wanted: RuleSet) -> dict[str, object]:
+    counts: dict[str, Counter[str]] = {"customers": Counter(), "accounts": Counter()}
+    changed, after = 0, UUID(int=0)
+    while True:
+        async with database.transaction([workspace]) as connection:
+            found = await portraits.states(connection, workspace, _PIECE, after)
+        for id_, type_, stage, state in found:
+            last = state.last[0] if state.last is not None else 0
+            now = max(clock.now(), instant(last))
+            name = stages.history(stages.timeline(state, wanted), now)[-1].name
+            counts[f"{type_}s"][name] += 1
+            changed += name != stage
+            after = id_
+        if len(found) < _PIECE:
+            return {"rules": wanted.name, "dry_run": True, "changed": changed, "counts": counts}
+        await asyncio.sleep(0)

@@ -1,0 +1,190 @@
+"""From a state to the snapshot that is published: where one subject stands at an instant."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from jornada.events import (
+    Billing,
+    Decayed,
+    Feedback,
+    Identifier,
+    JourneySnapshot,
+    Measures,
+    Money,
+    OpenTicket,
+    SubjectId,
+    SubjectType,
+    Support,
+    Use,
+    WorkspaceId,
+)
+from services.journey.domain import stages
+from services.journey.domain.decay import LADDER, decayed
+from services.journey.domain.reading import NANO, dated, instant, micros
+from services.journey.domain.rules import RuleSet
+from services.journey.domain.state import FOLD, MOST_FEATURES, Register, State, Ticket, value_days
+
+_STAGES = 20
+_TRAITS_BYTES = 32_768
+_OPEN_TICKETS = 100
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a state is about, and what its touchpoints do not tell. `people` are an account's: each one's state."""
+
+    workspace: WorkspaceId
+    type: SubjectType
+    id: SubjectId
+    identifiers: Sequence[Identifier]
+    sessions: int
+    account_id: SubjectId | None = None
+    people: Sequence[State] = ()
+
+
+def snapshot(
+    state: State, standing: Standing, rules: RuleSet, as_of: datetime, version: int, entries: Sequence[stages.Entry]
+) -> JourneySnapshot | None:
+    """Where the subject stands at `as_of` (never before its last touchpoint); None while nothing of it counts.
+
+    `entries` is the state's timeline under the same rules.
+    """
+    if state.first is None or state.last is None:
+        return None
+    at = max(as_of, instant(state.last[0]))
+    past = stages.history(entries, at)
+    return JourneySnapshot(
+        workspace=standing.workspace,
+        subject_type=standing.type,
+        subject_id=standing.id,
+        version=version,
+        fold=FOLD,
+        as_of=at,
+        identifiers=sorted(standing.identifiers),
+        stage=past[-1],
+        stages=past[-_STAGES:],
+        first_seen_at=instant(state.first[0]),
+        last_seen_at=instant(state.last[0]),
+        touchpoints=state.touchpoints,
+        sessions=standing.sessions,
+        rules=rules.name,
+        measures=measures(state, rules, standing.people),
+        traits=traits(state),
+        account_id=standing.account_id,
+        live_at=None if state.live is None else instant(state.live),
+        history_at=None if state.history is None else instant(state.history),
+    )
+
+
+def measures(state: State, rules: RuleSet, people: Sequence[State] = ()) -> Measures:
+    """The numbers that the state adds up to."""
+    active = sorted((last for person in people if (last := _last_value(person, rules)) is not None), reverse=True)
+    return Measures(
+        use=use(state, rules),
+        support=_support(state),
+        billing=_billing(state),
+        feedback=_feedback(state.feedback),
+        trainings_completed=state.kinds["training_completed"][0] if "training_completed" in state.kinds else 0,
+        consents={name: register[2] for name, register in state.consents.items()},
+        revenue=[Money(_decimal(nanos), currency) for currency, nanos in sorted(state.revenue.items())],
+        people=len(people),
+        active_people=[instant(us) for us in active[:1_000]],
+    )
+
+
+def use(state: State, rules: RuleSet) -> Use | None:
+    """How the subject uses the product; None before the first act of use."""
+    days = value_days(state, rules.value_classes)
+    if not days:
+        return None
+    last = max(days)
+    at = instant(days[last][2])
+    return Use(
+        last_value_at=at,
+        value_days=len(days),
+        own_gap_days=stages.own_gap(stages.gaps_of(days), rules),
+        days_decayed=[Decayed(half_life, decayed(days, half_life, last), at) for half_life in LADDER],
+        features={name: instant(us) for name, us in list(state.features.items())[:MOST_FEATURES]},
+    )
+
+
+def traits(state: State) -> dict[str, Any]:
+    """The latest statement of each trait, the newest first to be kept within 32 KB; a null removed it."""
+    kept: dict[str, Any] = {}
+    size = 0
+    for name, (_, _, text) in sorted(state.traits.items(), key=lambda item: (item[1], item[0]), reverse=True):
+        size += len(name) + len(text)
+        if text != "null" and size <= _TRAITS_BYTES:
+            kept[name] = msgspec.json.decode(text)
+    return kept
+
+
+def _last_value(state: State, rules: RuleSet) -> int | None:
+    days = value_days(state, rules.value_classes)
+    return max(day[2] for day in days.values()) if days else None
+
+
+def _support(state: State) -> Support | None:
+    if not state.tickets:
+        return None
+    standing = (_open(name, ticket) for name, ticket in state.tickets.items())
+    by_age = sorted(
+        (ticket for ticket in standing if ticket is not None), key=lambda each: (each.opened_at, each.ticket_id)
+    )
+    return Support(tickets=len(state.tickets), open=by_age[:_OPEN_TICKETS])
+
+
+def _open(name: str, ticket: Ticket) -> OpenTicket | None:
+    opened, status, severity, category = ticket
+    if status is None or status[2] == "resolved":
+        return None
+    return OpenTicket(
+        ticket_id=name,
+        opened_at=instant(opened[0] if opened is not None else status[0]),
+        severity=int(severity[2]) if severity is not None else 3,
+        category=category[2] if category is not None else None,
+        reopened=status[2] == "reopened",
+    )
+
+
+def _billing(state: State) -> Billing | None:
+    if not state.billing and not state.contract:
+        return None
+    unpaid, cancels = stages.unpaid_since(state.contract), stages.cancels_at(state.contract)
+    facts = {name: msgspec.json.decode(register[2]) for name, register in state.billing.items()}
+    plan, seats, mrr = facts.get("plan"), facts.get("seats"), facts.get("mrr")
+    return Billing(
+        plan=plan if isinstance(plan, str) else None,
+        mrr=Money(mrr["amount"], mrr["currency"])
+        if isinstance(mrr, dict) and mrr.keys() == {"amount", "currency"}
+        else None,
+        seats=seats if isinstance(seats, int) else None,
+        renewal_at=dated(facts.get("renewal_at")),
+        cancels_at=None if cancels is None else instant(cancels),
+        payment_failed_since=None if unpaid is None else instant(unpaid),
+    )
+
+
+def _feedback(answers: Mapping[str, Register]) -> Feedback | None:
+    if not answers:
+        return None
+    nps, csat = answers.get("nps"), answers.get("csat")
+    return Feedback(
+        nps=None if nps is None else int(float(nps[2])),
+        nps_at=None if nps is None else instant(nps[0]),
+        csat=None if csat is None else float(csat[2]),
+        csat_at=None if csat is None else instant(csat[0]),
+    )
+
+
+def _decimal(nanos: int) -> str:
+    text = format(Decimal(nanos).scaleb(-9), "f") if abs(nanos) >= NANO else format(Decimal(nanos) / NANO, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def up_to(as_of: datetime, last: int | None) -> bool:
+    """Whether a state whose last touchpoint is at `last` (microseconds) holds at `as_of`."""
+    return last is None or last <= micros(as_of)

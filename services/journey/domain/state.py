@@ -1,0 +1,184 @@
+"""The state of a journey: a commutative join of what its touchpoints say, so that their order never matters."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from services.journey.domain.reading import Key
+
+FOLD = 1
+"""The number of this fold. It grows with every change of what a state means; lower ones are folded again first."""
+
+MOST_TRAITS = 200
+MOST_FEATURES = 200
+MOST_PURCHASES = 5
+
+Register = tuple[int, str, str]
+"""A value (as JSON text) stated at a place in event-time order; the later one holds."""
+
+Seen = tuple[int, int, str, int]
+"""How often a kind was seen, first at (microseconds, message id), last at."""
+
+Day = tuple[int, str, int, str]
+"""A day's first and last value touchpoint: microseconds and message id of each."""
+
+Ticket = tuple[Key | None, Register | None, Register | None, Register | None]
+"""A ticket: when it was opened, its status, severity and category."""
+
+Contract = tuple[int, str, str, int | None]
+"""What happened to a contract or its payment: microseconds, message id, kind, effective at."""
+
+_T = TypeVar("_T")
+
+
+class State(msgspec.Struct, frozen=True, array_like=True):
+    """What a set of touchpoints adds up to. States of sets that share none join in any order."""
+
+    touchpoints: int = 0
+    first: Key | None = None
+    last: Key | None = None
+    known: Key | None = None
+    kinds: Mapping[str, Seen] = {}
+    days: Mapping[str, Mapping[str, Day]] = {}
+    purchases: list[Key] = []
+    features: Mapping[str, int] = {}
+    traits: Mapping[str, Register] = {}
+    tickets: Mapping[str, Ticket] = {}
+    contract: list[Contract] = []
+    billing: Mapping[str, Register] = {}
+    revenue: Mapping[str, int] = {}
+    feedback: Mapping[str, Register] = {}
+    consents: Mapping[str, Register] = {}
+    groups: Mapping[str, tuple[Key, Key]] = {}
+    account_traits: Mapping[str, Mapping[str, Register]] = {}
+    live: int | None = None
+    history: int | None = None
+
+
+EMPTY = State()
+
+
+def join(a: State, b: State) -> State:
+    """The state of both sets together."""
+    if a is EMPTY or b is EMPTY:
+        return b if a is EMPTY else a
+    return State(
+        touchpoints=a.touchpoints + b.touchpoints,
+        first=_either(a.first, b.first, min),
+        last=_either(a.last, b.last, max),
+        known=_either(a.known, b.known, min),
+        kinds=_merged(a.kinds, b.kinds, _seen),
+        days=_merged(a.days, b.days, _days),
+        purchases=sorted([*a.purchases, *b.purchases])[:MOST_PURCHASES],
+        features=_newest(_merged(a.features, b.features, max), MOST_FEATURES),
+        traits=_newest(_merged(a.traits, b.traits, max), MOST_TRAITS),
+        tickets=_merged(a.tickets, b.tickets, _ticket),
+        contract=sorted([*a.contract, *b.contract], key=_in_order)
+        if a.contract and b.contract
+        else a.contract or b.contract,
+        billing=_merged(a.billing, b.billing, max),
+        revenue=_merged(a.revenue, b.revenue, int.__add__),
+        feedback=_merged(a.feedback, b.feedback, max),
+        consents=_merged(a.consents, b.consents, max),
+        groups=_merged(a.groups, b.groups, _span),
+        account_traits=_merged(a.account_traits, b.account_traits, _traits),
+        live=_either(a.live, b.live, max),
+        history=_either(a.history, b.history, max),
+    )
+
+
+def joined(states: Iterable[State]) -> State:
+    """The join of many, in pairs, so that a long history costs n log n."""
+    row = list(states)
+    while len(row) > 1:
+        pairs = [join(row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)]
+        row = pairs + row[len(row) - len(row) % 2 :]
+    return row[0] if row else EMPTY
+
+
+def value_days(state: State, classes: Iterable[str]) -> Mapping[int, Day]:
+    """The days (since 1970, UTC) with an act of use of any of the classes."""
+    days: Mapping[str, Day] = {}
+    for name in classes:
+        days = _days(days, state.days.get(name, {}))
+    return {int(number): day for number, day in days.items()}
+
+
+def account_of(state: State) -> str | None:
+    """The account that the person belongs to now: that of the latest `group`."""
+    if not state.groups:
+        return None
+    return max(state.groups, key=lambda account: (state.groups[account][1], account))
+
+
+def share(state: State, account: str) -> State:
+    """What a person's touchpoints add to their account: all but what is the person's own."""
+    traits = dict(state.account_traits.get(account, {}))
+    return msgspec.structs.replace(
+        state,
+        known=None,
+        traits=traits,
+        contract=[],
+        billing={name: traits[name] for name in ("plan", "seats", "renewal_at", "mrr") if name in traits},
+        consents={},
+        groups={},
+        account_traits={},
+    )
+
+
+def known_from_start(state: State) -> State:
+    """An account's state: whose journey it is was known from its first touchpoint."""
+    return msgspec.structs.replace(state, known=state.first)
+
+
+def _either(a: _T | None, b: _T | None, pick: Callable[[Any, Any], Any]) -> _T | None:
+    if a is None or b is None:
+        return b if a is None else a
+    picked: _T = pick(a, b)
+    return picked
+
+
+def _merged(a: Mapping[Any, _T], b: Mapping[Any, _T], pick: Callable[[Any, Any], Any]) -> Mapping[Any, _T]:
+    if not a or not b:
+        return a or b
+    merged = dict(a)
+    for name, value in b.items():
+        known = merged.get(name)
+        merged[name] = value if known is None else pick(known, value)
+    return merged
+
+
+def _newest(values: Mapping[str, Any], most: int) -> Mapping[str, Any]:
+    if len(values) <= most:
+        return values
+    return dict(sorted(values.items(), key=lambda item: (item[1], item[0]))[-most:])
+
+
+def _seen(a: Seen, b: Seen) -> Seen:
+    first = min(a[1:3], b[1:3])
+    return (a[0] + b[0], first[0], first[1], max(a[3], b[3]))
+
+
+def _day(a: Day, b: Day) -> Day:
+    return (*min(a[:2], b[:2]), *max(a[2:], b[2:]))
+
+
+def _days(a: Mapping[str, Day], b: Mapping[str, Day]) -> Mapping[str, Day]:
+    return _merged(a, b, _day)
+
+
+def _traits(a: Mapping[str, Register], b: Mapping[str, Register]) -> Mapping[str, Register]:
+    return _newest(_merged(a, b, max), MOST_TRAITS)
+
+
+def _ticket(a: Ticket, b: Ticket) -> Ticket:
+    return (_either(a[0], b[0], min), _either(a[1], b[1], max), _either(a[2], b[2], max), _either(a[3], b[3], max))
+
+
+def _span(a: tuple[Key, Key], b: tuple[Key, Key]) -> tuple[Key, Key]:
+    return (min(a[0], b[0]), max(a[1], b[1]))
+
+
+def _in_order(event: Contract) -> tuple[int, str, str, int]:
+    return (event[0], event[1], event[2], event[3] or 0)

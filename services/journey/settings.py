@@ -1,0 +1,11 @@
+"""What journey reads from the environment."""
+
+from pydantic import Field
+
+from jornada.runtime.settings import CommonSettings
+
+
+class Settings(CommonSettings):
+    """`JORNADA_JOURNEY_…` beside what every service reads. `batch` is the most records of one transaction."""
+
+    journey_batch: int = Field(default=2_000, ge=1, le=20_000)

@@ -1,0 +1,60 @@
+"""Which events were accepted: the first one committed under an id holds."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jornada.db import Connection
+from jornada.events import Touchpoint, WorkspaceId
+
+
+class Sorted(NamedTuple):
+    """A batch told apart: never seen before, seen before, and seen before with another payload."""
+
+    fresh: list[Touchpoint]
+    again: list[Touchpoint]
+    differing: list[Touchpoint]
+
+
+async def accept(connection: Connection, workspace: WorkspaceId, touchpoints: Sequence[Touchpoint]) -> Sorted:
+    """Takes in what is new under (source, message id)."""
+    first: dict[tuple[str, str], Touchpoint] = {}
+    for touchpoint in touchpoints:
+        first.setdefault((touchpoint.source, touchpoint.message_id), touchpoint)
+    ordered = [first[name] for name in sorted(first)]
+    rows = await connection.fetch(
+        """insert into accepted (workspace, source, message_id, payload_hash, occurred_at)
+           select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[])
+           on conflict do nothing returning source, message_id""",
+        workspace,
+        [each.source for each in ordered],
+        [each.message_id for each in ordered],
+        [each.payload_hash for each in ordered],
+        [each.occurred_at for each in ordered],
+    )
+    new = {(row["source"], row["message_id"]) for row in rows}
+    fresh = [first[name] for name in first if name in new]
+    taken = {id(touchpoint) for touchpoint in fresh}
+    again = [touchpoint for touchpoint in touchpoints if id(touchpoint) not in taken]
+    hashes = await _hashes(connection, workspace, again)
+    differing = [each for each in again if hashes[each.source, each.message_id] != each.payload_hash]
+    return Sorted(fresh, again, differing)
+
+
+async def _hashes(
+    connection: Connection, workspace: WorkspaceId, touchpoints: Sequence[Touchpoint]
+) -> dict[tuple[str, str], str]:
+    by_source: dict[str, list[str]] = defaultdict(list)
+    for touchpoint in touchpoints:
+        by_source[touchpoint.source].append(touchpoint.message_id)
+    hashes: dict[tuple[str, str], str] = {}
+    for source, message_ids in by_source.items():
+        rows = await connection.fetch(
+            "select message_id, payload_hash from accepted"
+            " where workspace = $1 and source = $2 and message_id = any($3)",
+            workspace,
+            source,
+            message_ids,
+        )
+        hashes |= {(source, row["message_id"]): row["payload_hash"] for row in rows}
+    return hashes

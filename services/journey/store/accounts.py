@@ -1,0 +1,99 @@
+"""What people add to their accounts, one row each, and the queue of subjects to be folded again."""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+from uuid import UUID
+
+from jornada.db import Connection
+from jornada.events import SubjectId, WorkspaceId, decode, encode
+from services.journey.domain.state import FOLD, State
+
+Shares = Mapping[tuple[SubjectId, SubjectId], State]
+"""(account, customer) to what the customer adds to the account; an account's own touchpoints are its own share."""
+
+
+class _Share(NamedTuple):
+    fold: int
+    state: State
+
+
+async def save(connection: Connection, workspace: WorkspaceId, shares: Shares) -> None:
+    """Stores shares."""
+    ordered = sorted(shares)
+    await connection.execute(
+        """insert into account_shares (workspace, account, customer, share)
+           select $1, * from unnest($2::uuid[], $3::uuid[], $4::bytea[])
+           on conflict (workspace, account, customer) do update set share = excluded.share""",
+        workspace,
+        [account for account, _ in ordered],
+        [customer for _, customer in ordered],
+        [encode(_Share(FOLD, shares[each])) for each in ordered],
+    )
+
+
+async def forget(
+    connection: Connection, workspace: WorkspaceId, customers: Collection[UUID], but: Collection[tuple[UUID, UUID]]
+) -> set[SubjectId]:
+    """Drops the shares of customers, save those of the (account, customer) pairs in `but`; returns whose they were."""
+    rows = await connection.fetch(
+        "select account, customer from account_shares where workspace = $1 and customer = any($2)",
+        workspace,
+        list(customers),
+    )
+    gone = [(row["account"], row["customer"]) for row in rows if (row["account"], row["customer"]) not in but]
+    if gone:
+        await connection.executemany(
+            "delete from account_shares where workspace = $1 and account = $2 and customer = $3",
+            [(workspace, account, customer) for account, customer in gone],
+        )
+    return {SubjectId(account) for account, _ in gone}
+
+
+async def own(connection: Connection, workspace: WorkspaceId, accounts: Collection[UUID]) -> dict[SubjectId, State]:
+    """What accounts' own touchpoints add up to, locked in the order of their ids."""
+    rows = await connection.fetch(
+        """select account, share from account_shares where workspace = $1 and account = any($2) and customer = account
+           order by account for no key update""",
+        workspace,
+        sorted(accounts),
+    )
+    return {SubjectId(row["account"]): share for row in rows if (share := _state(row["share"])) is not None}
+
+
+async def of(
+    connection: Connection, workspace: WorkspaceId, account: SubjectId
+) -> tuple[dict[SubjectId, State], set[SubjectId]]:
+    """The shares of an account by customer, and the customers whose share another fold made."""
+    rows = await connection.fetch(
+        "select customer, share from account_shares where workspace = $1 and account = $2", workspace, account
+    )
+    states = {SubjectId(row["customer"]): _state(row["share"]) for row in rows}
+    return (
+        {customer: state for customer, state in states.items() if state is not None},
+        {customer for customer, state in states.items() if state is None},
+    )
+
+
+async def enqueue(connection: Connection, workspace: WorkspaceId, subjects: Collection[SubjectId]) -> None:
+    """Asks for subjects to be folded again. Those who ask never wait for each other."""
+    await connection.execute(
+        "insert into refolds (workspace, subject) select $1, * from unnest($2::uuid[])", workspace, sorted(subjects)
+    )
+
+
+async def claim(connection: Connection, workspace: WorkspaceId, subjects: Collection[SubjectId]) -> set[SubjectId]:
+    """Takes what is asked for of these subjects and nobody else has taken; returns whom it is about."""
+    rows = await connection.fetch(
+        """delete from refolds where workspace = $1 and (subject, sequence) in (
+               select subject, sequence from refolds where workspace = $1 and subject = any($2)
+               order by subject, sequence for update skip locked)
+           returning subject""",
+        workspace,
+        list(subjects),
+    )
+    return {SubjectId(row["subject"]) for row in rows}
+
+
+def _state(share: bytes) -> State | None:
+    fold, _, _ = share.removeprefix(b"[").partition(b",")
+    return decode(share, _Share).state if int(fold) == FOLD else None

@@ -1,0 +1,275 @@
+"""What the faces read: one subject as of an instant, lists of them, and their paths."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from jornada.db import Connection
+from jornada.events import JourneySnapshot, SubjectId, SubjectType, Touchpoint, WorkspaceId, decode
+from jornada.web import Reference
+from services.journey.domain import folding, state
+from services.journey.domain.identity import Named, Sharing
+from services.journey.domain.reading import Reading, instant, micros, read
+from services.journey.domain.sessions import Session, coalesced, singles
+from services.journey.domain.snapshot import Standing, snapshot
+from services.journey.domain.stages import timeline
+from services.journey.domain.state import FOLD, State
+from services.journey.store import accounts, identifiers, rules, sessions, touchpoints
+
+
+class Filter(NamedTuple):
+    """Which subjects a list shows: of a stage, of an account, whose name or an identifier contains `text`."""
+
+    type: SubjectType
+    stage: str | None = None
+    account: SubjectId | None = None
+    text: str | None = None
+
+
+class _Row(NamedTuple):
+    state: State | None
+    version: int
+    sessions: int
+
+
+async def find(connection: Connection, workspace: WorkspaceId, reference: Reference) -> SubjectId | None:
+    """The customer or account that a reference names now; None for an unknown one."""
+    if reference.id is not None:
+        found = (await identifiers.by_id(connection, workspace, [reference.id])).get(reference.id)
+    else:
+        named = Named(reference.type, reference.value)
+        found = (await identifiers.read(connection, workspace, [named])).get(named)
+    if found is None or not found.node.stated:
+        return None
+    if found.placement.sharing is Sharing.SHARED:
+        return await identifiers.latest_user(connection, workspace, found.node.named.value)
+    return None if found.placement.customer is None else SubjectId(found.placement.customer)
+
+
+async def customer(
+    connection: Connection, workspace: WorkspaceId, id_: SubjectId, as_of: datetime, *, past: bool
+) -> JourneySnapshot | None:
+    """A customer as of an instant, None where nothing of it counts by then. `past` leaves out what is later."""
+    row = await _row(connection, workspace, id_, "customer")
+    if row is None:
+        return None
+    members = (await identifiers.members(connection, workspace, [id_])).get(id_, [])
+    whole, count = row.state, row.sessions
+    if whole is None or (past and whole.last is not None and whole.last[0] > micros(as_of)):
+        told = await touchpoints.of(connection, workspace, [owner for owner, _ in members])
+        until = [reading for _, reading in told if not past or reading.key[0] <= micros(as_of)]
+        whole, count = folding.fold(until), len(coalesced(singles(until)))
+    account = state.account_of(whole)
+    standing = Standing(
+        workspace=workspace,
+        type="customer",
+        id=id_,
+        identifiers=[identifier for _, identifier in members],
+        sessions=count,
+        account_id=None if account is None else await _account_id(connection, workspace, account),
+    )
+    in_force = await rules.read(connection, workspace)
+    return snapshot(whole, standing, in_force, as_of, row.version, timeline(whole, in_force))
+
+
+async def account(
+    connection: Connection, workspace: WorkspaceId, id_: SubjectId, as_of: datetime, *, past: bool
+) -> JourneySnapshot | None:
+    """An account as of an instant, None where nothing of it counts by then."""
+    row = await _row(connection, workspace, id_, "account")
+    members = (await identifiers.members(connection, workspace, [id_])).get(id_, [])
+    if row is None or not members:
+        return None
+    shares, old = await accounts.of(connection, workspace, id_)
+    whole = row.state
+    if old or whole is None or (past and whole.last is not None and whole.last[0] > micros(as_of)):
+        name = members[0][1].value
+        shares = await _shares_until(connection, workspace, id_, name, set(shares) | old, as_of if past else None)
+        whole = state.known_from_start(state.joined(shares.values()))
+    people = [share for each, share in sorted(shares.items()) if each != id_]
+    identifiers_ = [identifier for _, identifier in members]
+    standing = Standing(
+        workspace=workspace, type="account", id=id_, identifiers=identifiers_, sessions=0, people=people
+    )
+    in_force = await rules.read(connection, workspace)
+    return snapshot(whole, standing, in_force, as_of, row.version, timeline(whole, in_force))
+
+
+async def listed(
+    connection: Connection, workspace: WorkspaceId, wanted: Filter, limit: int, after: UUID | None
+) -> list[JourneySnapshot]:
+    """Up to `limit` stored snapshots, by id, after the one named."""
+    rows = await connection.fetch(
+        """select snapshot from subjects
+           where workspace = $1 and type = $2 and merged_into is null and snapshot is not null
+             and ($3::text is null or stage = $3) and ($4::uuid is null or account = $4)
+             and ($5::uuid is null or id > $5)
+             and ($6::text is null or strpos(lower(name), lower($6)) > 0 or id in (
+                 select customer from identifiers
+                 where workspace = $1 and stated and strpos(lower(value), lower($6)) > 0))
+           order by id limit $7""",
+        workspace,
+        wanted.type,
+        wanted.stage,
+        wanted.account,
+        after,
+        wanted.text,
+        limit,
+    )
+    return [decode(row["snapshot"], JourneySnapshot) for row in rows]
+
+
+async def stored(
+    connection: Connection, workspace: WorkspaceId, limit: int, after: UUID | None
+) -> list[tuple[UUID, bytes]]:
+    """Up to `limit` subjects' stored snapshots as published, by id, after the one named."""
+    rows = await connection.fetch(
+        """select id, snapshot from subjects where workspace = $1 and merged_into is null and snapshot is not null
+             and ($2::uuid is null or id > $2) order by id limit $3""",
+        workspace,
+        after,
+        limit,
+    )
+    return [(row["id"], row["snapshot"]) for row in rows]
+
+
+async def states(
+    connection: Connection, workspace: WorkspaceId, limit: int, after: UUID | None
+) -> list[tuple[UUID, SubjectType, str, State]]:
+    """Up to `limit` subjects' ids, types, stages and states, by id, after the one named."""
+    rows = await connection.fetch(
+        """select id, type, stage, state from subjects
+           where workspace = $1 and merged_into is null and snapshot is not null and fold = $4
+             and ($2::uuid is null or id > $2) order by id limit $3""",
+        workspace,
+        after,
+        limit,
+        FOLD,
+    )
+    return [(row["id"], row["type"], row["stage"], decode(row["state"], State)) for row in rows]
+
+
+async def stage_counts(connection: Connection, workspace: WorkspaceId) -> dict[str, dict[str, int]]:
+    """How many customers and how many accounts stand at each stage."""
+    rows = await connection.fetch(
+        """select type, stage, count(*) as number from subjects
+           where workspace = $1 and merged_into is null and snapshot is not null group by type, stage order by 1, 2""",
+        workspace,
+    )
+    counts: dict[str, dict[str, int]] = {"customers": {}, "accounts": {}}
+    for row in rows:
+        counts[f"{row['type']}s"][row["stage"]] = row["number"]
+    return counts
+
+
+class Path(NamedTuple):
+    """Which touchpoints a page of a path shows: of a kind, of a session, before a place, up to an instant."""
+
+    limit: int
+    kind: str | None = None
+    session: UUID | None = None
+    before: tuple[int, str, str] | None = None
+    until: datetime | None = None
+
+
+async def path(
+    connection: Connection, workspace: WorkspaceId, id_: SubjectId, wanted: Path
+) -> list[tuple[Reading, UUID | None]]:
+    """A page of a subject's touchpoints, each with the id of its session."""
+    owners = [owner for owner, _ in (await identifiers.members(connection, workspace, [id_])).get(id_, [])]
+    begins, ends = None, wanted.until
+    if wanted.session is not None:
+        every = (await sessions.of(connection, workspace, [id_])).get(id_, [])
+        session = next((each for each in every if each.id == wanted.session), None)
+        if session is None:
+            return []
+        begins, ends = instant(session.started), min(instant(session.ended), wanted.until or instant(session.ended))
+    before = (instant(wanted.before[0]), *wanted.before[1:]) if wanted.before else (None, None, None)
+    rows = await connection.fetch(
+        """select record from touchpoints where workspace = $1 and owner = any($2)
+             and ($3::text is null or kind = $3)
+             and ($4::timestamptz is null or occurred_at >= $4) and ($5::timestamptz is null or occurred_at <= $5)
+             and ($6::timestamptz is null or (occurred_at, message_id, source) < ($6, $7::text, $8::text))
+           order by occurred_at desc, message_id desc, source desc limit $9""",
+        workspace,
+        owners,
+        wanted.kind,
+        begins,
+        ends,
+        *before,
+        wanted.limit,
+    )
+    return await _sat(connection, workspace, id_, [read(decode(row["record"], Touchpoint)) for row in rows])
+
+
+async def one(
+    connection: Connection, workspace: WorkspaceId, id_: SubjectId, message_id: str, source: str | None
+) -> list[tuple[Reading, UUID | None]]:
+    """A subject's touchpoints of one message id: one for each source that sent it."""
+    owners = [owner for owner, _ in (await identifiers.members(connection, workspace, [id_])).get(id_, [])]
+    rows = await connection.fetch(
+        """select record from touchpoints where workspace = $1 and owner = any($2) and message_id = $3
+             and ($4::text is null or source = $4) order by source limit 10""",
+        workspace,
+        owners,
+        message_id,
+        source,
+    )
+    return await _sat(connection, workspace, id_, [read(decode(row["record"], Touchpoint)) for row in rows])
+
+
+async def _sat(
+    connection: Connection, workspace: WorkspaceId, id_: SubjectId, readings: Sequence[Reading]
+) -> list[tuple[Reading, UUID | None]]:
+    if not readings:
+        return []
+    instants = [reading.touchpoint.occurred_at for reading in readings]
+    found = (await sessions.of(connection, workspace, [id_], (min(instants), max(instants)))).get(id_, [])
+    return [(reading, None if reading.ours else _session(found, reading.key[0])) for reading in readings]
+
+
+def _session(found: Sequence[Session], us: int) -> UUID | None:
+    return next((session.id for session in found if session.started <= us <= session.ended), None)
+
+
+async def _row(connection: Connection, workspace: WorkspaceId, id_: SubjectId, type_: SubjectType) -> _Row | None:
+    row = await connection.fetchrow(
+        "select state, version, sessions, fold from subjects"
+        " where workspace = $1 and id = $2 and type = $3 and merged_into is null",
+        workspace,
+        id_,
+        type_,
+    )
+    if row is None:
+        return None
+    return _Row(decode(row["state"], State) if row["fold"] == FOLD else None, row["version"], row["sessions"])
+
+
+async def _account_id(connection: Connection, workspace: WorkspaceId, name: str) -> SubjectId | None:
+    named = Named("account", name)
+    found = (await identifiers.read(connection, workspace, [named])).get(named)
+    return None if found is None else SubjectId(found.node.id)
+
+
+async def _shares_until(
+    connection: Connection,
+    workspace: WorkspaceId,
+    id_: SubjectId,
+    name: str,
+    customers: set[SubjectId],
+    as_of: datetime | None,
+) -> dict[SubjectId, State]:
+    """The shares of an account, from stored touchpoints up to an instant."""
+    members = await identifiers.members(connection, workspace, customers)
+    whose = {owner: each for each, theirs in members.items() for owner, _ in theirs}
+    told: dict[SubjectId, list[Reading]] = {}
+    for owner, reading in await touchpoints.of(connection, workspace, whose):
+        if not reading.ours and (as_of is None or reading.key[0] <= micros(as_of)):
+            told.setdefault(whose[owner], []).append(reading)
+    shares: dict[SubjectId, State] = {}
+    for each, readings in told.items():
+        share = folding.own_share(readings, name) if each == id_ else folding.shares(readings).get(name)
+        if share is not None:
+            shares[each] = share
+    return shares

@@ -1,0 +1,127 @@
+"""Subjects: one row each, with its state, the event that was or will be published, and its version."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from jornada.bus.carrier import Record
+from jornada.bus.offsets import NEXT_VERSION
+from jornada.bus.publisher import Stored, Subject
+from jornada.db import Connection
+from jornada.events import JOURNEYS, SubjectId, SubjectType, WorkspaceId, decode, topic_key
+from services.journey.domain.state import EMPTY, FOLD, State
+
+
+class Row(NamedTuple):
+    """A subject as it is stored. `state` is EMPTY where it merged into another."""
+
+    id: SubjectId
+    type: SubjectType
+    merged_into: SubjectId | None
+    state: State
+    sessions: int
+    fold: int
+
+
+class Saved(NamedTuple):
+    """A subject as it is to be stored. `event` goes onto the stream: its snapshot, what it merged into, or nothing."""
+
+    id: SubjectId
+    type: SubjectType
+    version: int
+    state: bytes
+    sessions: int = 0
+    event: bytes | None = None
+    merged_into: SubjectId | None = None
+    stage: str | None = None
+    name: str | None = None
+    account: SubjectId | None = None
+
+
+async def locked(connection: Connection, workspace: WorkspaceId, ids: Collection[UUID]) -> dict[SubjectId, Row]:
+    """The rows of those that exist, locked in the order of their ids."""
+    rows = await connection.fetch(
+        """select id, type, merged_into, state, sessions, fold from subjects
+           where workspace = $1 and id = any($2) order by id for no key update""",
+        workspace,
+        sorted(ids),
+    )
+    return {
+        SubjectId(row["id"]): Row(
+            row["id"],
+            row["type"],
+            row["merged_into"],
+            # A state of another fold may not even be readable; it is folded again.
+            decode(row["state"], State) if row["fold"] == FOLD else EMPTY,
+            row["sessions"],
+            row["fold"],
+        )
+        for row in rows
+    }
+
+
+async def draw_versions(connection: Connection, count: int) -> list[int]:
+    """New versions; to be drawn while the rows are locked."""
+    rows = await connection.fetch(f"select {NEXT_VERSION} as version from generate_series(1, $1)", count)  # noqa: S608
+    return sorted(row["version"] for row in rows)
+
+
+async def save(connection: Connection, workspace: WorkspaceId, saved: Sequence[Saved]) -> None:
+    """Stores subjects."""
+    ordered = sorted(saved)
+    await connection.execute(
+        """insert into subjects (workspace, id, type, version, state, sessions, snapshot, merged_into, stage, name,
+                                 account, fold)
+           select $1, *, $12 from unnest($2::uuid[], $3::text[], $4::bigint[], $5::bytea[], $6::int[], $7::bytea[],
+                                         $8::uuid[], $9::text[], $10::text[], $11::uuid[])
+           on conflict (workspace, id) do update
+           set version = excluded.version, state = excluded.state, sessions = excluded.sessions,
+               snapshot = excluded.snapshot, merged_into = excluded.merged_into, stage = excluded.stage,
+               name = excluded.name, account = excluded.account, fold = excluded.fold""",
+        workspace,
+        *(list(column) for column in zip(*ordered, strict=True)),
+        FOLD,
+    )
+
+
+class PostgresSnapshots:
+    """The stored events of subjects, for the publisher."""
+
+    async def stored(self, connection: Connection, subjects: Sequence[Subject]) -> Sequence[Stored]:
+        """The newest event of each subject that has one."""
+        rows = []
+        for workspace, ids in by_workspace(subjects).items():
+            rows += await connection.fetch(
+                "select workspace, id, version, snapshot from subjects"
+                " where workspace = $1 and id = any($2) and snapshot is not null",
+                workspace,
+                ids,
+            )
+        return [
+            Stored(
+                Subject(row["workspace"], row["id"]),
+                row["version"],
+                Record(JOURNEYS.name, topic_key(row["workspace"], row["id"]), row["snapshot"]),
+            )
+            for row in rows
+        ]
+
+    async def versions(self, connection: Connection, subjects: Sequence[Subject]) -> Mapping[Subject, int]:
+        """The newest version of each subject that has one."""
+        found: dict[Subject, int] = {}
+        for workspace, ids in by_workspace(subjects).items():
+            rows = await connection.fetch(
+                "select id, version from subjects where workspace = $1 and id = any($2) and snapshot is not null",
+                workspace,
+                ids,
+            )
+            found |= {Subject(workspace, row["id"]): row["version"] for row in rows}
+        return found
+
+
+def by_workspace(subjects: Collection[Subject]) -> dict[WorkspaceId, list[SubjectId]]:
+    """The ids of subjects, by workspace."""
+    found: dict[WorkspaceId, list[SubjectId]] = {}
+    for subject in subjects:
+        found.setdefault(subject.workspace, []).append(subject.id)
+    return found

@@ -1,0 +1,105 @@
+"""Touchpoints as they were accepted, each with the identifier that owns it."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from jornada.db import Connection
+from jornada.events import Touchpoint, WorkspaceId, decode, encode
+from services.journey.domain.reading import Key, Reading, micros, read
+
+
+class Place(NamedTuple):
+    """Where a stored touchpoint stands."""
+
+    owner: UUID
+    occurred_at: datetime
+    message_id: str
+    source: str
+
+
+async def add(connection: Connection, workspace: WorkspaceId, owned: Sequence[tuple[UUID, Reading]]) -> None:
+    """Stores touchpoints with their owners."""
+    await connection.execute(
+        """insert into touchpoints (workspace, owner, occurred_at, message_id, source, kind, device, user_id, record)
+           select $1, * from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
+                                    $8::text[], $9::bytea[])""",
+        workspace,
+        [owner for owner, _ in owned],
+        [reading.touchpoint.occurred_at for _, reading in owned],
+        [reading.touchpoint.message_id for _, reading in owned],
+        [reading.touchpoint.source for _, reading in owned],
+        [reading.kind for _, reading in owned],
+        [_device(reading) for _, reading in owned],
+        [reading.touchpoint.user_id for _, reading in owned],
+        [encode(reading.touchpoint) for _, reading in owned],
+    )
+
+
+def _device(reading: Reading) -> str | None:
+    """The device that the row is a fact of (with a user id) or is attributed by (without one)."""
+    touchpoint = reading.touchpoint
+    silent = reading.ours if touchpoint.user_id is not None else reading.account is not None
+    return None if silent else touchpoint.anonymous_id
+
+
+async def of(connection: Connection, workspace: WorkspaceId, owners: Collection[UUID]) -> list[tuple[UUID, Reading]]:
+    """Every touchpoint of the owners, opened."""
+    rows = await connection.fetch(
+        "select owner, record from touchpoints where workspace = $1 and owner = any($2)", workspace, list(owners)
+    )
+    return [(row["owner"], read(decode(row["record"], Touchpoint))) for row in rows]
+
+
+async def facts(connection: Connection, workspace: WorkspaceId, device: str) -> list[tuple[Key, str]]:
+    """A device's facts, where its user changes, in event-time order."""
+    rows = await connection.fetch(
+        """select occurred_at, message_id, user_id from (
+               select *, lag(user_id) over (order by occurred_at, message_id) as before
+               from device_facts where workspace = $1 and anonymous_id = $2) as facts
+           where user_id is distinct from before order by occurred_at, message_id, user_id""",
+        workspace,
+        device,
+    )
+    return [((micros(row["occurred_at"]), row["message_id"]), row["user_id"]) for row in rows]
+
+
+async def anonymous(connection: Connection, workspace: WorkspaceId, device: str, since: datetime | None) -> list[Place]:
+    """The touchpoints of a device that carry no user id, from `since` on (or all)."""
+    rows = await connection.fetch(
+        """select owner, occurred_at, message_id, source from touchpoints
+           where workspace = $1 and device = $2 and user_id is null
+             and ($3::timestamptz is null or occurred_at >= $3)""",
+        workspace,
+        device,
+        since,
+    )
+    return [Place(row["owner"], row["occurred_at"], row["message_id"], row["source"]) for row in rows]
+
+
+async def move(connection: Connection, workspace: WorkspaceId, moves: Sequence[tuple[Place, UUID]]) -> None:
+    """Gives touchpoints to other owners."""
+    await connection.executemany(
+        """update touchpoints set owner = $6
+           where workspace = $1 and owner = $2 and occurred_at = $3 and message_id = $4 and source = $5""",
+        [(workspace, *place, owner) for place, owner in moves],
+    )
+
+
+async def owners(connection: Connection, workspace: WorkspaceId, touchpoints: Sequence[Touchpoint]) -> set[UUID]:
+    """Who owns these touchpoints, which carry no user id."""
+    by_device: dict[str, list[str]] = defaultdict(list)
+    for touchpoint in touchpoints:
+        by_device[touchpoint.anonymous_id or ""].append(touchpoint.message_id)
+    found: set[UUID] = set()
+    for device, message_ids in by_device.items():
+        rows = await connection.fetch(
+            "select owner from touchpoints where workspace = $1 and device = $2 and message_id = any($3)",
+            workspace,
+            device,
+            message_ids,
+        )
+        found |= {row["owner"] for row in rows}
+    return found

@@ -1,0 +1,1 @@
+"""From records to journeys: whose a touchpoint is, what it changes, and what time alone changes."""

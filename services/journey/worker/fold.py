@@ -1,0 +1,155 @@
+"""One batch of touchpoints, folded: the five steps of its transaction up to the commit."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from jornada.bus.carrier import Received, Record
+from jornada.bus.publisher import Publisher, Subject
+from jornada.bus.worker import Refused
+from jornada.clock import Clock
+from jornada.db import Connection
+from jornada.events import (
+    REJECTIONS,
+    Rejection,
+    SubjectId,
+    SubjectType,
+    Touchpoint,
+    Undecodable,
+    WorkspaceId,
+    decode,
+    derived_id,
+    encode,
+    topic_key,
+    workspace_of,
+)
+from services.journey.domain.identity import Sharing
+from services.journey.domain.reading import Reading, read
+from services.journey.store import accepted, identifiers, rules, subjects, touchpoints
+from services.journey.worker import journeys, settling
+from services.journey.worker.attribution import Attribution, attribute, names
+from services.journey.worker.journeys import Changes
+from services.journey.worker.settling import Held
+
+_LONGEST_PAYLOAD = 32_768
+
+
+class TouchpointFold:
+    """Folds touchpoints into journeys. Keeps nothing between calls."""
+
+    def __init__(self, publisher: Publisher, clock: Clock) -> None:
+        self._publisher = publisher
+        self._clock = clock
+
+    async def __call__(self, connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
+        """Applies records; returns the customers that they name. Raises Refused, Undecodable, Outdated, Conflict."""
+        batches: dict[WorkspaceId, list[Touchpoint]] = defaultdict(list)
+        for record in records:
+            touchpoint = _touchpoint(record)
+            batches[touchpoint.workspace].append(touchpoint)
+        named: set[Subject] = set()
+        for workspace in sorted(batches):
+            named |= await self._fold(connection, workspace, batches[workspace])
+        return named
+
+    async def _fold(self, connection: Connection, workspace: WorkspaceId, batch: Sequence[Touchpoint]) -> set[Subject]:
+        sorted_ = await accepted.accept(connection, workspace, batch)
+        if sorted_.differing:
+            await self._reject(connection, workspace, sorted_.differing)
+        again = [_read(touchpoint) for touchpoint in sorted_.again]
+        named = await _named_before(connection, workspace, again) if again else set()
+        if not sorted_.fresh:
+            return named
+        in_force = await rules.held(connection, workspace)
+        attribution = await attribute(connection, workspace, [_read(touchpoint) for touchpoint in sorted_.fresh])
+        changes, own = _changes(attribution)
+        rows = await subjects.locked(connection, workspace, changes.touched() | attribution.lost.keys())
+        journeys.check_folds(rows, changes)
+        told = await journeys.after(connection, workspace, changes, rows)
+        await journeys.add_to_accounts(connection, workspace, own)
+        now = self._clock.now()
+        held = [Held(customer, "customer", each.state, each.sessions, now) for customer, each in told.items()]
+        changed = await settling.settle(connection, workspace, in_force, held)
+        changed |= await settling.bury(connection, workspace, _lost(attribution, rows))
+        named |= {Subject(workspace, customer) for customer in changes.fresh}
+        unnamed = {subject: version for subject, version in changed.items() if subject not in named}
+        if unnamed:
+            await self._publisher.mark(connection, unnamed)
+        return named | unnamed.keys()
+
+    async def _reject(self, connection: Connection, workspace: WorkspaceId, differing: Sequence[Touchpoint]) -> None:
+        rejections = [_rejection(touchpoint) for touchpoint in differing]
+        rows = [
+            (each.id, Record(REJECTIONS.name, topic_key(workspace, each.source), encode(each))) for each in rejections
+        ]
+        await self._publisher.hold(connection, workspace, rows)
+
+
+def _touchpoint(record: Received) -> Touchpoint:
+    touchpoint: Touchpoint = decode(record.value, Touchpoint)
+    if touchpoint.workspace != workspace_of(record.key):
+        raise Refused("the key names another workspace than the touchpoint")
+    if touchpoint.user_id is None and touchpoint.anonymous_id is None and touchpoint.group_id is None:
+        raise Refused("the touchpoint names nobody")
+    return touchpoint
+
+
+def _read(touchpoint: Touchpoint) -> Reading:
+    try:
+        return read(touchpoint)
+    except ValueError as error:
+        raise Undecodable("the body is no JSON object") from error
+
+
+def _rejection(touchpoint: Touchpoint) -> Rejection:
+    return Rejection(
+        id=derived_id(
+            "payload_differs", touchpoint.workspace, touchpoint.source, touchpoint.message_id, touchpoint.payload_hash
+        ),
+        workspace=touchpoint.workspace,
+        source=touchpoint.source,
+        received_at=touchpoint.received_at,
+        code="payload_differs",
+        message="Another payload was accepted earlier under this message id; it holds.",
+        message_id=touchpoint.message_id,
+        event=touchpoint.event,
+        payload=bytes(touchpoint.body).decode()[:_LONGEST_PAYLOAD],
+    )
+
+
+def _changes(attribution: Attribution) -> tuple[Changes, Mapping[SubjectId, list[Reading]]]:
+    """What happens to customers, and the touchpoints that are accounts' own."""
+    fresh: dict[SubjectId, list[Reading]] = defaultdict(list)
+    own: dict[SubjectId, list[Reading]] = defaultdict(list)
+    for owner, reading in attribution.owned:
+        whose = own if reading.account is not None else fresh
+        whose[attribution.customer_of[owner]].append(reading)
+    return Changes(fresh, attribution.gathered, set(attribution.refold)), own
+
+
+def _lost(
+    attribution: Attribution, rows: Mapping[SubjectId, subjects.Row]
+) -> dict[SubjectId, tuple[SubjectType, SubjectId]]:
+    """Who is somebody else now, of those that were ever stored."""
+    return {
+        loser: (rows[loser].type, survivor)
+        for loser, survivor in attribution.lost.items()
+        if loser in rows and survivor is not None
+    }
+
+
+async def _named_before(connection: Connection, workspace: WorkspaceId, again: Sequence[Reading]) -> set[Subject]:
+    """Whom touchpoints folded earlier belong to now."""
+    people = {named for reading in again for named, stated in names(reading) if stated and named.type != "account"}
+    known = await identifiers.read(connection, workspace, people)
+    customers = {stored.placement.customer for stored in known.values()}
+    shared = {named.value for named, stored in known.items() if stored.placement.sharing is Sharing.SHARED}
+    silent = [
+        reading.touchpoint
+        for reading in again
+        if reading.touchpoint.user_id is None and reading.touchpoint.anonymous_id in shared
+    ]
+    if silent:
+        owners = await touchpoints.owners(connection, workspace, silent)
+        found = await identifiers.by_id(connection, workspace, owners)
+        customers |= {stored.placement.customer for stored in found.values()}
+    return {Subject(workspace, SubjectId(customer)) for customer in customers if customer is not None}

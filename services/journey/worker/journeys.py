@@ -1,0 +1,170 @@
+"""Journeys as they are after a batch: joined where a join gives them, else folded again from stored touchpoints."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from jornada.bus.worker import Outdated
+from jornada.db import Connection
+from jornada.events import SubjectId, WorkspaceId
+from services.journey.domain import folding, state
+from services.journey.domain.reading import Reading, instant
+from services.journey.domain.sessions import GAP, Session, coalesced, singles
+from services.journey.domain.state import EMPTY, FOLD, State
+from services.journey.store import accounts, identifiers, sessions, touchpoints
+from services.journey.store.subjects import Row
+from services.journey.worker.settling import account_ids
+
+
+class Journey(NamedTuple):
+    """A customer's state and the number of its sessions."""
+
+    state: State
+    sessions: int
+
+
+@dataclass
+class Changes:
+    """What happens to customers in one transaction: new touchpoints, journeys that join, and who is folded again."""
+
+    fresh: dict[SubjectId, list[Reading]] = field(default_factory=dict)
+    gathered: Mapping[SubjectId, frozenset[SubjectId]] = field(default_factory=dict)
+    refold: set[SubjectId] = field(default_factory=set)
+
+    def customers(self) -> set[SubjectId]:
+        """Everybody whose journey changes."""
+        return self.fresh.keys() | self.gathered.keys() | self.refold
+
+    def sources(self, customer: SubjectId) -> frozenset[SubjectId]:
+        """The subjects whose stored journeys are the customer's."""
+        return self.gathered.get(customer, frozenset({customer}))
+
+    def touched(self) -> set[SubjectId]:
+        """Every subject whose row is read or written."""
+        return self.customers().union(*self.gathered.values())
+
+
+def check_folds(rows: Mapping[SubjectId, Row], changes: Changes) -> None:
+    """Has states of an older fold folded again; raises Outdated for one of a newer."""
+    for row in rows.values():
+        if row.fold > FOLD:
+            raise Outdated(f"a journey of fold {row.fold} is stored; this release makes fold {FOLD}")
+    old = {row.id for row in rows.values() if row.fold < FOLD and row.type == "customer" and row.merged_into is None}
+    changes.refold |= {customer for customer in changes.customers() if changes.sources(customer) & old}
+
+
+async def after(
+    connection: Connection, workspace: WorkspaceId, changes: Changes, rows: Mapping[SubjectId, Row]
+) -> dict[SubjectId, Journey]:
+    """The journeys of everybody concerned, with their sessions and shares of accounts stored."""
+    whole = {customer for customer in changes.customers() if customer in changes.refold}
+    told = await _told(connection, workspace, whole)
+    states = {customer: folding.fold(told[customer]) for customer in whole}
+    for customer in changes.customers() - whole:
+        bases = [rows[source].state for source in sorted(changes.sources(customer)) if source in rows]
+        states[customer] = state.join(state.joined(bases), folding.fold(changes.fresh.get(customer, ())))
+    counts = await _sessions(connection, workspace, changes, rows, told)
+    await _shares(connection, workspace, changes, states, told)
+    return {customer: Journey(states[customer], counts[customer]) for customer in states}
+
+
+async def _told(
+    connection: Connection, workspace: WorkspaceId, customers: Collection[SubjectId]
+) -> dict[SubjectId, list[Reading]]:
+    """Every touchpoint of the customers."""
+    told: dict[SubjectId, list[Reading]] = {customer: [] for customer in customers}
+    if not customers:
+        return told
+    members = await identifiers.members(connection, workspace, customers)
+    whose = {id_: customer for customer, theirs in members.items() for id_, _ in theirs}
+    for owner, reading in await touchpoints.of(connection, workspace, whose):
+        told[whose[owner]].append(reading)
+    return told
+
+
+async def _sessions(
+    connection: Connection,
+    workspace: WorkspaceId,
+    changes: Changes,
+    rows: Mapping[SubjectId, Row],
+    told: Mapping[SubjectId, Sequence[Reading]],
+) -> dict[SubjectId, int]:
+    """Stores the sessions as they are now; returns each customer's number."""
+    merging = {customer for customer in changes.customers() if customer in told or customer in changes.gathered}
+    whole = set(merging).union(*(changes.sources(customer) for customer in merging))
+    before = await sessions.of(connection, workspace, whole) if whole else {}
+    growing = {customer: new for customer in changes.customers() - merging if (new := singles(changes.fresh[customer]))}
+    if growing:
+        before |= await sessions.of(connection, workspace, growing.keys(), _span(growing.values()))
+    result, counts = {}, {}
+    for customer in changes.customers():
+        if customer in told:
+            result[customer] = coalesced(singles(told[customer]))
+        else:
+            stored = [each for source in changes.sources(customer) for each in before.get(source, [])]
+            result[customer] = coalesced([*stored, *singles(changes.fresh.get(customer, ()))])
+        beyond = 0
+        if customer not in merging and customer in rows:
+            beyond = rows[customer].sessions - len(before.get(customer, []))
+        counts[customer] = beyond + len(result[customer])
+    await sessions.replace(connection, workspace, before, result)
+    return counts
+
+
+def _span(growing: Iterable[Sequence[Session]]) -> tuple[datetime, datetime]:
+    starts = [session.started for new in growing for session in new]
+    gap = timedelta(microseconds=GAP)
+    return instant(min(starts)) - gap, instant(max(starts)) + gap
+
+
+async def _shares(
+    connection: Connection,
+    workspace: WorkspaceId,
+    changes: Changes,
+    states: Mapping[SubjectId, State],
+    told: dict[SubjectId, list[Reading]],
+) -> None:
+    """Stores what each person adds to their accounts, and asks for those accounts to be folded."""
+    divided = {customer for customer in states if len(states[customer].groups) > 1}
+    told = told | await _told(connection, workspace, divided - told.keys())
+    ids = await account_ids(connection, workspace, list(states.values()))
+    shares: dict[tuple[SubjectId, SubjectId], State] = {}
+    for customer, each in states.items():
+        for account, added in _divided(each, told.get(customer, [])).items():
+            shares[ids[account], customer] = added
+    if shares:
+        await accounts.save(connection, workspace, shares)
+    concerned = {account for account, _ in shares}
+    shrinking = changes.refold.union(*changes.gathered.values()) | divided
+    if shrinking:
+        concerned |= await accounts.forget(connection, workspace, shrinking, shares.keys())
+    if concerned:
+        await accounts.enqueue(connection, workspace, concerned)
+
+
+def _divided(whole: State, told: Sequence[Reading]) -> Mapping[str, State]:
+    if len(whole.groups) > 1:
+        return folding.shares([reading for reading in told if not reading.ours])
+    return {account: state.share(whole, account) for account in whole.groups}
+
+
+async def add_to_accounts(
+    connection: Connection, workspace: WorkspaceId, own: Mapping[SubjectId, Sequence[Reading]]
+) -> None:
+    """Folds accounts' own touchpoints into their own shares, and asks for the accounts to be folded."""
+    if not own:
+        return
+    stored = await accounts.own(connection, workspace, own)
+    shares = {}
+    for account, readings in own.items():
+        added = folding.own_share(readings, readings[0].account or "")
+        shares[account, account] = state.join(stored.get(account, EMPTY), added)
+    await accounts.save(connection, workspace, shares)
+    await accounts.enqueue(connection, workspace, own.keys())
+
+
+async def own_share(connection: Connection, workspace: WorkspaceId, account: SubjectId, name: str) -> State:
+    """An account's own share, from its stored touchpoints."""
+    readings = [reading for _, reading in await touchpoints.of(connection, workspace, [account])]
+    return folding.own_share(readings, name)

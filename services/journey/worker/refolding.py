@@ -1,0 +1,114 @@
+"""The queue of subjects to be folded again: accounts whose people changed, everybody after a change of rules."""
+
+import asyncio
+from collections.abc import Collection
+from datetime import datetime
+
+from jornada.bus.carrier import BusUnavailable
+from jornada.bus.publisher import Publisher, Subject
+from jornada.clock import Clock
+from jornada.db import Conflict, Connection, Database, Unavailable
+from jornada.events import SubjectId, WorkspaceId
+from jornada.observe import logs
+from services.journey.domain import state
+from services.journey.store import accounts, identifiers, rules, subjects
+from services.journey.store.subjects import Row, by_workspace
+from services.journey.worker import journeys, settling
+from services.journey.worker.journeys import Changes
+from services.journey.worker.settling import Held
+
+_log = logs.get(__name__)
+
+MOST = 500
+
+
+class Refolder:
+    """Takes subjects from the queue, at most once a second each, and folds, marks and publishes them."""
+
+    def __init__(self, database: Database, publisher: Publisher, clock: Clock) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Looks once a second, for ever."""
+        while True:
+            try:
+                await self.work()
+            except (BusUnavailable, Unavailable, Conflict) as error:
+                _log.warning("refolds.waiting", error=str(error))
+            await asyncio.sleep(1)
+
+    async def work(self) -> int:
+        """Folds whoever is in the queue now, once; returns how many. Raises BusUnavailable, Unavailable, Conflict."""
+        async with self._database.transaction(role=f"jornada_{self._database.service}_clock") as connection:
+            rows = await connection.fetch("select distinct workspace, subject from refolds")
+        waiting = by_workspace([Subject(row["workspace"], row["subject"]) for row in rows])
+        done = 0
+        for workspace, ids in waiting.items():
+            for start in range(0, len(ids), MOST):
+                done += await self._work(workspace, ids[start : start + MOST])
+        return done
+
+    async def _work(self, workspace: WorkspaceId, ids: Collection[SubjectId]) -> int:
+        async with self._database.transaction([workspace]) as connection:
+            claimed = await accounts.claim(connection, workspace, ids)
+            changed = await refold(connection, workspace, dict.fromkeys(claimed, self._clock.now()))
+            if changed:
+                await self._publisher.mark(connection, changed)
+        await self._publisher.publish(list(changed))
+        return len(claimed)
+
+
+async def refold(
+    connection: Connection, workspace: WorkspaceId, as_of: dict[SubjectId, datetime]
+) -> dict[Subject, int]:
+    """Folds subjects anew under the rules in force, each as of its instant; returns the new versions."""
+    if not as_of:
+        return {}
+    in_force = await rules.held(connection, workspace)
+    named = await identifiers.by_id(connection, workspace, as_of.keys())
+    groups = {
+        SubjectId(id_): stored.node.named.value for id_, stored in named.items() if stored.node.named.type == "account"
+    }
+    rows = await subjects.locked(connection, workspace, as_of.keys())
+    held = await _customers(connection, workspace, rows, as_of)
+    for account in sorted(groups):
+        # A new account has no row to lock yet: the identifier stands for it.
+        await identifiers.locked(connection, workspace, [named[account].node.named])
+        held.append(await _account(connection, workspace, account, groups[account], as_of[account]))
+    return await settling.settle(connection, workspace, in_force, held)
+
+
+async def _customers(
+    connection: Connection, workspace: WorkspaceId, rows: dict[SubjectId, Row], as_of: dict[SubjectId, datetime]
+) -> list[Held]:
+    people = {id_: row for id_, row in rows.items() if row.type == "customer" and row.merged_into is None}
+    changes = Changes()
+    changes.refold = {row.id for row in people.values() if row.fold != state.FOLD}
+    journeys.check_folds(rows, changes)
+    again = await journeys.after(connection, workspace, changes, rows) if changes.refold else {}
+    return [
+        Held(
+            id_,
+            "customer",
+            again[id_].state if id_ in again else row.state,
+            again[id_].sessions if id_ in again else row.sessions,
+            as_of[id_],
+        )
+        for id_, row in people.items()
+    ]
+
+
+async def _account(
+    connection: Connection, workspace: WorkspaceId, account: SubjectId, name: str, as_of: datetime
+) -> Held:
+    shares, old = await accounts.of(connection, workspace, account)
+    if account in old:
+        shares[account] = await journeys.own_share(connection, workspace, account, name)
+        await accounts.save(connection, workspace, {(account, account): shares[account]})
+    if old - {account}:
+        await accounts.enqueue(connection, workspace, old - {account})
+    people = [share for customer, share in shares.items() if customer != account]
+    whole = state.joined(shares[customer] for customer in sorted(shares))
+    return Held(account, "account", state.known_from_start(whole), 0, as_of, people)

@@ -1,0 +1,1 @@
+"""Tells the people and systems that asked, and writes to customers."""

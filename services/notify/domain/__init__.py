@@ -1,0 +1,1 @@
+"""What notify decides, as pure functions of values."""

@@ -1,0 +1,1 @@
+"""How what was decided leaves the house: signed webhooks and e-mail."""

@@ -1,0 +1,1 @@
+"""What notify keeps in Postgres: functions over a transaction's connection."""

@@ -1,0 +1,159 @@
+"""Scores as documents: reasons as text in the language asked for, with the numbers that made it beside it."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from jornada.events import ChurnRisk, Health, JourneySnapshot, Reason, UpsellPropensity
+from services.scoring.domain.health import top_reasons
+from services.scoring.domain.profiles import COMPONENTS, Profile
+from services.scoring.domain.scores import Scores
+from services.scoring.domain.shapes import significant
+from services.scoring.store.reading import Published, Scored
+
+Language = Literal["en", "pt-BR"]
+Document = dict[str, Any]
+
+
+def instant_text(at: datetime) -> str:
+    """RFC 3339 in UTC with six decimals."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _when(at: datetime | None) -> str | None:
+    return None if at is None else instant_text(at)
+
+
+def _text(reason: Reason | None, language: Language) -> str | None:
+    return None if reason is None else reason.text.get(language, reason.code)
+
+
+def _reason(reason: Reason, language: Language) -> Document:
+    return {"because": _text(reason, language), "reason": {"code": reason.code, "values": reason.values}}
+
+
+def subject_face(journey: JourneySnapshot) -> Document:
+    """Who it is: `{type, id, identifiers, name}`."""
+    traits = journey.traits
+    parts = [part for part in (traits.get("firstName"), traits.get("lastName")) if isinstance(part, str)]
+    name = traits.get("name") if isinstance(traits.get("name"), str) else " ".join(parts) or None
+    return {
+        "type": journey.subject_type,
+        "id": journey.subject_id,
+        "identifiers": journey.identifiers,
+        "name": name,
+    }
+
+
+def health_face(health: Health, language: Language) -> Document:
+    """Health with its components, vetoes and next band."""
+    unknown = health.unknown_because
+    return {
+        "score": health.score,
+        "band": health.band,
+        "coverage": health.coverage,
+        "components": [
+            {"name": each.name, "points": each.points, "weight": each.weight, "value": each.value}
+            | _reason(each.because, language)
+            for each in health.components
+        ],
+        "vetoes": [_reason(each, language) | {"text": each.text} for each in health.vetoes],
+        "crosses": {"band": health.crosses.band, "at": instant_text(health.crosses.at)} if health.crosses else None,
+        "unknown_because": _text(unknown, language),
+        "unknown_reason": {"code": unknown.code, "values": unknown.values} if unknown else None,
+    }
+
+
+def risk_face(risk: ChurnRisk, language: Language) -> Document:
+    """Churn risk with its interval and factors (log-odds)."""
+    return {
+        "probability": risk.probability,
+        "low": risk.low,
+        "high": risk.high,
+        "band": risk.band,
+        "horizon_days": risk.horizon_days,
+        "model": risk.model,
+        "factors": [
+            {"name": each.name, "contribution": each.contribution} | _reason(each.because, language)
+            for each in risk.factors
+        ],
+    }
+
+
+def upsell_face(upsell: UpsellPropensity, language: Language) -> Document:
+    """Upsell propensity; `gated_because` says why nobody should ask now."""
+    gate = upsell.gated_because
+    return {
+        "probability": upsell.probability,
+        "model": upsell.model,
+        "factors": [
+            {"name": each.name, "contribution": each.contribution} | _reason(each.because, language)
+            for each in upsell.factors
+        ],
+        "gated_because": _text(gate, language),
+        "gated_reason": {"code": gate.code, "values": gate.values} if gate else None,
+    }
+
+
+def scores_face(found: Scored, scores: Scores, language: Language) -> Document:
+    """One subject's scores at an instant. `red_since` is what is on record, while the band is red."""
+    return {
+        "subject": subject_face(found.journey),
+        "stage": found.journey.stage.name,
+        "as_of": instant_text(scores.as_of),
+        "journey_version": found.journey.version,
+        "profile": scores.profile.label,
+        "health": health_face(scores.health, language),
+        "churn_risk": risk_face(scores.churn_risk, language),
+        "upsell_propensity": upsell_face(scores.upsell_propensity, language),
+        "red_since": _when(found.scores.red_since) if scores.health.band == "red" else None,
+    }
+
+
+def row_face(found: Scored, language: Language) -> Document:
+    """One line of the list: as last scored, at `as_of`."""
+    scores, billing = found.scores, found.journey.measures.billing
+    mrr = billing.mrr if billing else None
+    at_risk = {"amount": f"{found.revenue_at_risk:.2f}", "currency": mrr.currency} if mrr else None
+    top = next(iter(top_reasons(scores.health)), None)
+    health, risk = scores.health, scores.churn_risk
+    return {
+        "subject": subject_face(found.journey),
+        "stage": found.journey.stage.name,
+        "band": health.band,
+        "health": {"score": health.score, "band": health.band, "crosses": health_face(health, language)["crosses"]},
+        "churn_risk": {"probability": risk.probability, "band": risk.band, "horizon_days": risk.horizon_days},
+        "mrr": mrr,
+        "revenue_at_risk": at_risk,
+        "because": _text(top, language),
+        "reason": {"code": top.code, "values": top.values} if top else None,
+        "red_since": _when(scores.red_since),
+        "as_of": instant_text(scores.as_of),
+    }
+
+
+def history_face(line: Published, language: Language) -> Document:
+    """One line of what was published."""
+    return {
+        "at": instant_text(line.at),
+        "version": line.version,
+        "journey_version": line.journey_version,
+        "profile": line.profile,
+        "band": line.band,
+        "health": line.health,
+        "churn_risk": line.risk,
+        "because": [_text(each, language) for each in line.reasons],
+        "reasons": [{"code": each.code, "values": each.values} for each in line.reasons],
+    }
+
+
+def profile_face(profile: Profile, connected: frozenset[str]) -> Document:
+    """A profile, and which of its components the workspace has connected."""
+    weights = {name: significant(weight) for name, weight in profile.weights.items()}
+    described: Document = msgspec.to_builtins(profile)
+    return described | {
+        "weights": weights,
+        "connected": [name for name in COMPONENTS if name in connected],
+        "not_connected": [name for name in COMPONENTS if name not in connected],
+    }

@@ -1,0 +1,178 @@
+"""The routes: one subject's scores and their history, the board, its counts, and the profiles."""
+
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from uuid import UUID
+
+from fastapi import Depends, FastAPI
+from starlette.responses import Response
+
+from jornada.access.grants import Principal
+from jornada.clock import Clock
+from jornada.events import Band, SubjectId, SubjectType
+from jornada.web import Gate, Limit, Problem, Reference, cursor_of, parse_reference, position_of
+from jornada.web.app import answer
+from jornada.web.pages import page
+from services.scoring.api.faces import (
+    Language,
+    history_face,
+    instant_text,
+    profile_face,
+    row_face,
+    scores_face,
+)
+from services.scoring.domain.profiles import BUILT_IN
+from services.scoring.domain.scores import score
+from services.scoring.store.reading import Position, Readings, Scored, Sort
+
+FURTHEST = timedelta(days=3_650)
+"""How far ahead of now scores can be asked for."""
+
+_KINDS: dict[str, tuple[SubjectType, tuple[str, ...]]] = {
+    "customers": ("customer", ("user_id", "anonymous_id", "email")),
+    "accounts": ("account", ("account",)),
+}
+
+
+def serve(app: FastAPI, gate: Gate, readings: Readings, clock: Clock) -> None:
+    """Adds scoring's reads."""
+    for kind in _KINDS:
+        _serve_subject(app, gate, readings, clock, kind)
+    _serve_lists(app, gate, readings)
+
+
+def _serve_subject(app: FastAPI, gate: Gate, readings: Readings, clock: Clock, kind: str) -> None:
+    type_, identifiers = _KINDS[kind]
+
+    async def found(principal: Principal, ref: str) -> Scored:
+        subject = await readings.find(principal.workspace, type_, _reference(ref, identifiers))
+        if subject is None:
+            raise Problem(404, "not_found", f"No such {type_}.")
+        return subject
+
+    @app.get(f"/v1/{kind}/{{ref}}/scores", tags=["scores"], name=f"{type_}_scores")
+    async def scores(
+        ref: str,
+        principal: Principal = Depends(gate.needs("read")),
+        as_of: str | None = None,
+        lang: Language = "en",
+    ) -> Response:
+        """Health, churn risk and upsell propensity with their reasons, now or at a later instant if nothing happens."""
+        subject = await found(principal, ref)
+        at = _instant(as_of, subject, clock.now())
+        connected = await readings.connected(principal.workspace)
+        return answer(scores_face(subject, score(subject.journey, connected, at), lang))
+
+    @app.get(f"/v1/{kind}/{{ref}}/scores/history", tags=["scores"], name=f"{type_}_score_history")
+    async def history(
+        ref: str,
+        principal: Principal = Depends(gate.needs("read")),
+        limit: Limit = 100,
+        cursor: str | None = None,
+        lang: Language = "en",
+    ) -> Response:
+        """What was published of the subject, newest first."""
+        subject = await found(principal, ref)
+        before = _version(cursor) if cursor else None
+        lines = await readings.history(principal.workspace, subject.journey.subject_id, limit + 1, before)
+        items = [history_face(line, lang) for line in lines[:limit]]
+        return answer(page(items, cursor_of(lines[limit - 1].version) if len(lines) > limit else None))
+
+
+def _serve_lists(app: FastAPI, gate: Gate, readings: Readings) -> None:
+    @app.get("/v1/scores", tags=["scores"])
+    async def listed(
+        *,
+        principal: Principal = Depends(gate.needs("read")),
+        band: Band | None = None,
+        sort: Sort = "revenue_at_risk",
+        type: SubjectType | None = None,
+        limit: Limit = 100,
+        cursor: str | None = None,
+        as_of: str | None = None,
+        lang: Language = "en",
+    ) -> Response:
+        """Subjects as last scored, the most urgent first: by revenue at risk, lowest health, risk or newest band."""
+        _no_as_of(as_of)
+        after = _position(cursor, sort) if cursor else None
+        rows = await readings.page(principal.workspace, sort, limit + 1, band=band, type_=type, after=after)
+        last = rows[limit - 1] if len(rows) > limit else None
+        following = cursor_of(sort, repr(last.key), str(last.journey.subject_id)) if last else None
+        return answer(page([row_face(row, lang) for row in rows[:limit]], following))
+
+    @app.get("/v1/scores/distribution", tags=["scores"])
+    async def distribution(
+        principal: Principal = Depends(gate.needs("read")),
+        type: SubjectType | None = None,
+        as_of: str | None = None,
+    ) -> Response:
+        """How many subjects stand in each band, in all and by stage."""
+        _no_as_of(as_of)
+        bands = dict.fromkeys(("green", "yellow", "red", "unknown"), 0)
+        stages: dict[str, dict[str, int]] = {}
+        for each in await readings.counts(principal.workspace, type):
+            bands[each.band] += each.subjects
+            stages.setdefault(each.stage, dict.fromkeys(bands, 0))[each.band] += each.subjects
+        return answer({"total": sum(bands.values()), "bands": bands, "stages": stages})
+
+    @app.get("/v1/profiles", tags=["profiles"])
+    async def profiles(principal: Principal = Depends(gate.needs("read"))) -> Response:
+        """The health profiles: what counts, how much, and which components the workspace has connected."""
+        connected = await readings.connected(principal.workspace)
+        return answer(page([profile_face(profile, connected) for profile in BUILT_IN.values()], None))
+
+
+def _reference(segment: str, identifiers: tuple[str, ...]) -> Reference:
+    reference = parse_reference(segment, identifiers)
+    if reference.type == "email":
+        return reference._replace(value=reference.value.strip().lower())
+    return reference
+
+
+def _instant(text: str | None, subject: Scored, now: datetime) -> datetime:
+    """The instant asked for, from the journey's own on; now by default."""
+    earliest = subject.journey.as_of
+    if text is None:
+        return max(now, earliest)
+    try:
+        at = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise Problem(400, "invalid_as_of", "`as_of` is an RFC 3339 instant with a zone.")
+    if at < earliest:
+        raise Problem(
+            400,
+            "as_of_before_snapshot",
+            f"Scores can be asked for from {instant_text(earliest)} on; what was published earlier is in the history.",
+        )
+    if at > max(now, earliest) + FURTHEST:
+        raise Problem(400, "as_of_too_far", f"Scores can be asked for up to {FURTHEST.days} days ahead.")
+    return at.astimezone(UTC)
+
+
+def _no_as_of(as_of: str | None) -> None:
+    if as_of is not None:
+        raise Problem(400, "as_of_unsupported", "Lists show subjects as last scored.")
+
+
+def _version(cursor: str) -> int:
+    (version, *rest) = position_of(cursor)
+    if rest or not isinstance(version, int) or isinstance(version, bool) or not 0 <= version < 2**63:
+        raise _broken()
+    return version
+
+
+def _position(cursor: str, sort: Sort) -> Position:
+    position = position_of(cursor)
+    try:
+        by, key, id_ = position
+        if by != sort or not isfinite(float(key)):
+            raise _broken()
+        return Position(float(key), SubjectId(UUID(id_)))
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        raise _broken() from None
+
+
+def _broken() -> Problem:
+    return Problem(400, "invalid_cursor", "The cursor is not one of ours, or of another list.")

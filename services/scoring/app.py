@@ -1,0 +1,90 @@
+"""Wires scoring: the worker on the journeys, the ticker, the publisher, and the API."""
+
+from collections.abc import Awaitable, Callable
+
+from jornada.access.keyring import Keyring
+from jornada.access.store import PostgresAccess
+from jornada.bus.carrier import Bus
+from jornada.bus.dead_letters import DeadLetters
+from jornada.bus.lag import LagMeter
+from jornada.bus.publisher import Publisher
+from jornada.bus.timers import Ticker
+from jornada.bus.worker import Worker
+from jornada.clock import Clock
+from jornada.db import Conflict, Database, Unavailable
+from jornada.events import JOURNEYS
+from jornada.runtime import Service
+from jornada.runtime.service import Health
+from jornada.web import Check, Gate, application
+from jornada.web.app import serve_dead_letters
+from services.scoring.api import routes
+from services.scoring.settings import Settings
+from services.scoring.sisters import JourneyLag
+from services.scoring.store.reading import Readings
+from services.scoring.store.subjects import PostgresScores
+from services.scoring.worker import Folding, waiting_for
+
+GROUP = "scoring"
+_DESCRIPTION = "Says how well it is going with each customer and account, how it will go, and why."
+
+
+def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Service:
+    """Scoring, wired."""
+    journey = JourneyLag(settings.journey_url)
+    service = wired(settings, bus, database, clock, journey.oldest_waiting_seconds)
+    service.resources = [*service.resources, journey]
+    return service
+
+
+def wired(
+    settings: Settings, bus: Bus, database: Database, clock: Clock, journey_waits: Callable[[], Awaitable[float]]
+) -> Service:
+    """Scoring, told by `journey_waits` for how many seconds journey's oldest record has waited."""
+    health = Health()
+    publisher = Publisher(database, bus, PostgresScores())
+    folding = Folding(publisher, clock)
+    topics = [JOURNEYS.name]
+    lag = LagMeter(bus=bus, database=database, group=GROUP, topics=topics, clock=clock)
+    worker = Worker(
+        GROUP,
+        topics,
+        bus=bus,
+        database=database,
+        publisher=publisher,
+        fold=folding.fold,
+        clock=clock,
+        batch=settings.scoring_batch,
+    )
+    ticker = Ticker(
+        database=database,
+        publisher=publisher,
+        clock=clock,
+        fire=folding.fire,
+        folded_until=waiting_for(lag.folded_until, journey_waits, clock),
+    )
+    checks: dict[str, Check] = {"process": health.check, "postgres": _postgres(database)}
+    app = application("scoring", _DESCRIPTION, checks=checks, lag=lag)
+    gate = Gate(Keyring(PostgresAccess(database), clock.monotonic))
+    routes.serve(app, gate, Readings(database), clock)
+    serve_dead_letters(app, gate, DeadLetters(database), worker)
+    return Service(
+        "scoring",
+        settings.scoring_port,
+        app,
+        resources=[database],
+        tasks=[("worker", worker.run), ("ticker", ticker.run), ("publisher", publisher.run)],
+        workers=[worker],
+        health=health,
+    )
+
+
+def _postgres(database: Database) -> Check:
+    async def check() -> str | None:
+        try:
+            async with database.transaction() as connection:
+                await connection.fetchval("select 1 from epoch")
+        except (Unavailable, Conflict) as error:
+            return str(error)
+        return None
+
+    return check

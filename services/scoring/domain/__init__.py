@@ -1,0 +1,1 @@
+"""The rules of scoring: pure functions of a journey snapshot and an instant."""

@@ -1,0 +1,46 @@
+"""The monotone shapes that turn a measure into 0–1, and numbers and instants as scoring reckons with them."""
+
+from datetime import UTC, datetime, timedelta
+from math import exp
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+DAY = 86_400_000_000
+"""Microseconds of a day."""
+
+
+def ramp(value: float, begin: float, end: float) -> float:
+    """0 up to `begin`, 1 from `end` on (begin < end), straight between."""
+    if value <= begin:
+        return 0.0
+    return 1.0 if value >= end else (value - begin) / (end - begin)
+
+
+def saturate(value: float, scale: float) -> float:
+    """0 at 0, rising towards 1; 63 % of it at `scale` (> 0)."""
+    return 1.0 - exp(-value / scale) if value > 0.0 else 0.0
+
+
+def logistic(log_odds: float) -> float:
+    """The probability of log-odds."""
+    return 1.0 / (1.0 + exp(-log_odds)) if log_odds >= 0 else 1.0 - 1.0 / (1.0 + exp(log_odds))
+
+
+def significant(value: float) -> float:
+    """The value to 9 significant digits, as it is published and compared with thresholds."""
+    return float(f"{value:.9g}")
+
+
+def micros(at: datetime) -> int:
+    """Whole microseconds since 1970, exactly."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def instant(microseconds: int) -> datetime:
+    """The instant of whole microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def whole_days(begin: int, end: int) -> int:
+    """Full days from one instant to another, both in microseconds; 0 where `end` is earlier."""
+    return max(end - begin, 0) // DAY

@@ -1,0 +1,1 @@
+"""Where scoring keeps what it knows: bulk SQL, one statement for many subjects."""

@@ -1,0 +1,144 @@
+"""What was: recorded bands, crossings, and the components that a workspace has ever received."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from jornada.bus.publisher import Subject
+from jornada.bus.timers import Timer
+from jornada.db import Connection
+from jornada.events import Crossing, WorkspaceId, encode
+from services.scoring.domain.announcing import Recorded
+from services.scoring.domain.judging import Kept
+
+
+async def recorded(connection: Connection, subjects: Collection[Subject], score: str) -> dict[Subject, Recorded]:
+    """What is on record of one score of these subjects."""
+    rows = await connection.fetch(
+        """select * from recorded_bands where score = $3
+           and (workspace, subject) in (select * from unnest($1::uuid[], $2::uuid[]))""",
+        [each.workspace for each in subjects],
+        [each.id for each in subjects],
+        score,
+    )
+    return {
+        Subject(row["workspace"], row["subject"]): Recorded(*(row[field] for field in Recorded._fields)) for row in rows
+    }
+
+
+async def record(connection: Connection, score: str, bands: Mapping[Subject, Recorded]) -> None:
+    """Puts on record what these subjects' bands are now; an older journey's judgement never replaces a newer one's."""
+    if not bands:
+        return
+    await connection.execute(
+        """insert into recorded_bands (workspace, subject, score, band, since, ordinal, came_from, announced,
+             announce_at, live_at, history_at, journey_version)
+           select workspace, subject, $12, band, since, ordinal, came_from, announced, announce_at, live_at, history_at,
+             journey_version
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::int[], $6::text[], $7::boolean[],
+             $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::bigint[])
+             as new (workspace, subject, band, since, ordinal, came_from, announced, announce_at, live_at, history_at,
+               journey_version)
+           order by 1, 2
+           on conflict (workspace, subject, score) do update set band = excluded.band, since = excluded.since,
+             ordinal = excluded.ordinal, came_from = excluded.came_from, announced = excluded.announced,
+             announce_at = excluded.announce_at, live_at = excluded.live_at, history_at = excluded.history_at,
+             journey_version = excluded.journey_version
+           where recorded_bands.journey_version <= excluded.journey_version""",
+        [each.workspace for each in bands],
+        [each.id for each in bands],
+        *(list(column) for column in zip(*bands.values(), strict=True)),
+        score,
+    )
+
+
+async def keep(connection: Connection, crossings: Sequence[Kept]) -> list[Crossing]:
+    """Keeps crossings, told or not; returns those that are told now for the first time, whatever happened before."""
+    rows = await connection.fetch(
+        """insert into crossings (workspace, id, subject, score, ordinal, from_band, to_band, at, recorded_at,
+             announced_at, crossing)
+           select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::text[], $7::text[],
+             $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::bytea[]) order by 1, 2
+           on conflict (workspace, id) do update
+             set announced_at = excluded.announced_at, crossing = excluded.crossing
+             where crossings.announced_at is null and excluded.announced_at is not null
+           returning id, announced_at""",
+        [each.crossing.workspace for each in crossings],
+        [each.crossing.id for each in crossings],
+        [each.crossing.subject_id for each in crossings],
+        [each.crossing.score for each in crossings],
+        [each.crossing.ordinal for each in crossings],
+        [each.crossing.from_ for each in crossings],
+        [each.crossing.to for each in crossings],
+        [each.crossing.at for each in crossings],
+        [each.crossing.recorded_at for each in crossings],
+        [each.announced_at for each in crossings],
+        [encode(each.crossing) for each in crossings],
+    )
+    told: set[UUID] = {row["id"] for row in rows if row["announced_at"] is not None}
+    return [each.crossing for each in crossings if each.crossing.id in told]
+
+
+async def connect(
+    connection: Connection, received: Mapping[WorkspaceId, Collection[str]], now: datetime
+) -> dict[WorkspaceId, frozenset[str]]:
+    """The components connected in each workspace, the `received` ones included from now on.
+
+    A component that connects changes the scores of all the workspace's subjects: a timer is set for each, due now.
+    Who scores holds the workspace's lock, shared; who connects holds it alone: so no subject slips between.
+    """
+    known = await _connected(connection, received)
+    for workspace in sorted(received):
+        new = set(received[workspace]) - known[workspace]
+        lock = "pg_advisory_xact_lock" if new else "pg_advisory_xact_lock_shared"
+        await connection.execute(f"select {lock}(hashtextextended($1, 0))", f"scoring/{workspace}")
+        if new:
+            await _connect(connection, workspace, new, now)
+    return await _connected(connection, received)
+
+
+async def _connected(connection: Connection, workspaces: Collection[WorkspaceId]) -> dict[WorkspaceId, frozenset[str]]:
+    rows = await connection.fetch(
+        "select workspace, component from connected where workspace = any($1::uuid[])", list(workspaces)
+    )
+    return {
+        workspace: frozenset(row["component"] for row in rows if row["workspace"] == workspace)
+        for workspace in workspaces
+    }
+
+
+async def _connect(connection: Connection, workspace: WorkspaceId, components: Collection[str], now: datetime) -> None:
+    status = await connection.execute(
+        """insert into connected (workspace, component, since) select $1, component, $3 from unnest($2::text[])
+           as component on conflict do nothing""",
+        workspace,
+        sorted(components),
+        now,
+    )
+    if status.endswith(" 0"):
+        return
+    await connection.execute(
+        """insert into timers (workspace, subject, name, due_at)
+           select workspace, id, $3, $2 from subjects where workspace = $1 and journey is not null order by id
+           on conflict (workspace, subject, name) do update set due_at = excluded.due_at""",
+        workspace,
+        now,
+        RESCORE,
+    )
+
+
+async def put_missing(connection: Connection, wanted: Sequence[Timer]) -> None:
+    """Sets timers of subjects that have none; one that stands, though overdue, is still to fire at its own instant."""
+    ordered = sorted(wanted)
+    await connection.execute(
+        """insert into timers (workspace, subject, name, due_at)
+           select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) on conflict do nothing""",
+        [timer.workspace for timer in ordered],
+        [timer.subject for timer in ordered],
+        [timer.name for timer in ordered],
+        [timer.due_at for timer in ordered],
+    )
+
+
+RESCORE = "rescore"
+"""The timer of a subject that is to be scored again though nothing happened to it."""

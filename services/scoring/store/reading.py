@@ -1,0 +1,163 @@
+"""Reads for the API: one subject by id or identifier, its history, lists and counts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import asyncpg
+
+from jornada.db import Database
+from jornada.events import JourneySnapshot, Reason, ScoreSnapshot, SubjectId, SubjectType, WorkspaceId, decode
+from jornada.web import Reference
+
+Sort = Literal["revenue_at_risk", "health", "risk", "since"]
+_MERGES = 32
+
+_ORDERS: dict[Sort, tuple[str, str]] = {
+    "revenue_at_risk": ("revenue_at_risk", "desc"),
+    "health": ("coalesce(health, 101)", "asc"),
+    "risk": ("coalesce(risk, -1)", "desc"),
+    "since": ("extract(epoch from band_since)::float8", "desc"),
+}
+"""What each sort goes by, the most urgent first; subjects without the number come last."""
+
+
+class Scored(NamedTuple):
+    """One subject: its newest journey, its scores as published, and what the list sorts it by."""
+
+    journey: JourneySnapshot
+    scores: ScoreSnapshot
+    revenue_at_risk: float
+    key: float = 0.0
+
+
+class Published(NamedTuple):
+    """One line of a subject's history."""
+
+    version: int
+    at: datetime
+    journey_version: int
+    profile: str
+    band: str
+    health: float | None
+    risk: float | None
+    reasons: list[Reason]
+
+
+class Count(NamedTuple):
+    """How many subjects of a stage have a band."""
+
+    stage: str
+    band: str
+    subjects: int
+
+
+class Position(NamedTuple):
+    """Where a page of the list ended: the sort's number and the subject."""
+
+    key: float
+    id: SubjectId
+
+
+class Readings:
+    """Reads of one workspace at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, workspace: WorkspaceId, type_: SubjectType, reference: Reference) -> Scored | None:
+        """The subject that a reference names, or that it became by merging; None if there is none."""
+        async with self._database.transaction([workspace]) as connection:
+            id_ = reference.id
+            if id_ is None:
+                id_ = await connection.fetchval(
+                    """select subjects.id from identifiers join subjects
+                       on subjects.workspace = identifiers.workspace and subjects.id = identifiers.subject
+                       where identifiers.workspace = $1 and identifiers.type = $2 and value = $3 and subjects.type = $4
+                         and journey is not null order by journey_version desc limit 1""",
+                    workspace,
+                    reference.type,
+                    reference.value,
+                    type_,
+                )
+            for _ in range(_MERGES):
+                row = await connection.fetchrow(
+                    """select journey, score, revenue_at_risk, merged_into from subjects
+                       where workspace = $1 and id = $2 and type = $3""",
+                    workspace,
+                    id_,
+                    type_,
+                )
+                if row is None or row["merged_into"] is None:
+                    break
+                id_ = row["merged_into"]
+        return None if row is None or row["journey"] is None else _scored(row)
+
+    async def history(
+        self, workspace: WorkspaceId, subject: SubjectId, limit: int, before: int | None
+    ) -> Sequence[Published]:
+        """What was published of a subject, newest first, below the version named."""
+        async with self._database.transaction([workspace]) as connection:
+            rows = await connection.fetch(
+                """select version, at, journey_version, profile, band, health, risk, reasons from history
+                   where workspace = $1 and subject = $2 and ($3::bigint is null or version < $3)
+                   order by version desc limit $4""",
+                workspace,
+                subject,
+                before,
+                limit,
+            )
+        return [Published(**{**dict(row), "reasons": decode(row["reasons"], list[Reason])}) for row in rows]
+
+    async def page(
+        self,
+        workspace: WorkspaceId,
+        sort: Sort,
+        limit: int,
+        *,
+        band: str | None,
+        type_: SubjectType | None,
+        after: Position | None,
+    ) -> Sequence[Scored]:
+        """Up to `limit` subjects that stand in lists, the most urgent first, after the position."""
+        by, direction = _ORDERS[sort]
+        beyond = "<" if direction == "desc" else ">"
+        async with self._database.transaction([workspace]) as connection:
+            rows = await connection.fetch(
+                f"""select journey, score, revenue_at_risk, {by} as key from subjects
+                    where workspace = $1 and band is not null and ($2::text is null or band = $2)
+                      and ($3::text is null or type = $3)
+                      and ($4::float8 is null or {by} {beyond} $4 or ({by} = $4 and id > $5))
+                    order by {by} {direction}, id limit $6""",  # noqa: S608 - our own expressions
+                workspace,
+                band,
+                type_,
+                after.key if after else None,
+                after.id if after else None,
+                limit,
+            )
+        return [_scored(row, row["key"]) for row in rows]
+
+    async def counts(self, workspace: WorkspaceId, type_: SubjectType | None) -> Sequence[Count]:
+        """How many subjects stand where."""
+        async with self._database.transaction([workspace]) as connection:
+            rows = await connection.fetch(
+                """select stage, band, count(*) from subjects
+                   where workspace = $1 and band is not null and ($2::text is null or type = $2)
+                   group by stage, band order by stage, band""",
+                workspace,
+                type_,
+            )
+        return [Count(*row) for row in rows]
+
+    async def connected(self, workspace: WorkspaceId) -> frozenset[str]:
+        """The components of which the workspace has received anything."""
+        async with self._database.transaction([workspace]) as connection:
+            rows = await connection.fetch("select component from connected where workspace = $1", workspace)
+        return frozenset(row["component"] for row in rows)
+
+
+def _scored(row: asyncpg.Record, key: float = 0.0) -> Scored:
+    return Scored(
+        decode(row["journey"], JourneySnapshot), decode(row["score"], ScoreSnapshot), row["revenue_at_risk"], key
+    )

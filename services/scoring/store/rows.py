@@ -1,0 +1,87 @@
+"""What is stored of a judged subject: the snapshot to publish, its row, and its line of history."""
+
+from decimal import Decimal
+
+from jornada.events import Erased, MergedInto, ScoreMergedInto, ScoreSnapshot, encode
+from services.scoring.domain.health import top_reasons
+from services.scoring.domain.judging import Judged
+from services.scoring.domain.scores import FOLD
+from services.scoring.store.subjects import HistoryRow, Row
+
+
+def snapshot_of(judged: Judged, version: int) -> ScoreSnapshot:
+    journey, scores = judged.journey, judged.scores
+    red = scores.health.band == "red" and judged.recorded.band == "red"
+    return ScoreSnapshot(
+        workspace=journey.workspace,
+        subject_type=journey.subject_type,
+        subject_id=journey.subject_id,
+        version=version,
+        fold=FOLD,
+        as_of=scores.as_of,
+        journey_version=journey.version,
+        profile=scores.profile.label,
+        health=scores.health,
+        churn_risk=scores.churn_risk,
+        upsell_propensity=scores.upsell_propensity,
+        red_since=judged.recorded.since if red else None,
+    )
+
+
+def row_of(judged: Judged, version: int) -> Row:
+    journey, scores = judged.journey, judged.scores
+    snapshot = snapshot_of(judged, version)
+    billing = journey.measures.billing
+    mrr = Decimal(billing.mrr.amount) if billing is not None and billing.mrr is not None else None
+    risk = scores.churn_risk.probability
+    return Row(
+        workspace=journey.workspace,
+        id=journey.subject_id,
+        type=journey.subject_type,
+        journey_version=journey.version,
+        version=version,
+        journey=encode(journey),
+        score=encode(snapshot),
+        as_of=scores.as_of,
+        band=scores.health.band,
+        health=scores.health.score,
+        risk=risk,
+        mrr=mrr,
+        currency=billing.mrr.currency if billing is not None and billing.mrr is not None else None,
+        revenue_at_risk=float(mrr) * risk if mrr is not None and risk is not None else 0.0,
+        stage=journey.stage.name,
+        account=journey.account_id,
+        band_since=judged.recorded.since,
+        red_since=snapshot.red_since,
+    )
+
+
+def ended(event: MergedInto | Erased, version: int) -> Row:
+    """What is left of a subject that is another one now, or was erased: its version, for ever."""
+    row = Row(event.workspace, event.subject_id, event.subject_type, event.version, version)
+    if isinstance(event, Erased):
+        return row
+    gone = ScoreMergedInto(
+        workspace=event.workspace,
+        subject_type=event.subject_type,
+        subject_id=event.subject_id,
+        version=version,
+        into=event.into,
+    )
+    return row._replace(score=encode(gone), merged_into=event.into)
+
+
+def history_of(judged: Judged, version: int) -> HistoryRow:
+    scores = judged.scores
+    return HistoryRow(
+        judged.journey.workspace,
+        judged.journey.subject_id,
+        version,
+        scores.as_of,
+        judged.journey.version,
+        scores.profile.label,
+        scores.health.band,
+        scores.health.score,
+        scores.churn_risk.probability,
+        encode(top_reasons(scores.health)),
+    )

@@ -1,0 +1,183 @@
+"""Subjects: the newest journey of each, its scores, and the columns that lists sort by."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from jornada.bus.carrier import Record
+from jornada.bus.offsets import NEXT_VERSION
+from jornada.bus.publisher import Stored, Subject
+from jornada.db import Conflict, Connection
+from jornada.events import SCORES, Identifier, SubjectId, SubjectType, WorkspaceId, topic_key
+
+
+class Row(NamedTuple):
+    """One row of `subjects`, by column. Without `band` it stands in no list; without `score` it is not published."""
+
+    workspace: WorkspaceId
+    id: SubjectId
+    type: SubjectType
+    journey_version: int
+    version: int
+    journey: bytes | None = None
+    score: bytes | None = None
+    merged_into: SubjectId | None = None
+    as_of: datetime | None = None
+    band: str | None = None
+    health: float | None = None
+    risk: float | None = None
+    mrr: Decimal | None = None
+    currency: str | None = None
+    revenue_at_risk: float = 0.0
+    stage: str | None = None
+    account: SubjectId | None = None
+    band_since: datetime | None = None
+    red_since: datetime | None = None
+
+
+class Known(NamedTuple):
+    """What is stored of a subject, its row locked."""
+
+    journey_version: int
+    journey: bytes | None
+
+
+class HistoryRow(NamedTuple):
+    """One row of `history`: scores as they were published."""
+
+    workspace: WorkspaceId
+    subject: SubjectId
+    version: int
+    at: datetime
+    journey_version: int
+    profile: str
+    band: str
+    health: float | None
+    risk: float | None
+    reasons: bytes
+
+
+_TYPES = (
+    *("uuid", "uuid", "text", "bigint", "bigint", "bytea", "bytea", "uuid", "timestamptz", "text", "float8", "float8"),
+    *("numeric", "text", "float8", "text", "uuid", "timestamptz", "timestamptz"),
+)
+_COLUMNS = ", ".join(Row._fields)
+_CHANGED = ", ".join(f"{column} = excluded.{column}" for column in Row._fields[2:])
+_ARRAYS = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(_TYPES, 1))
+_SAVE = f"""
+insert into subjects ({_COLUMNS}) select * from unnest({_ARRAYS}) order by 1, 2
+on conflict (workspace, id) do update set {_CHANGED}
+where subjects.version < excluded.version and subjects.journey_version <= excluded.journey_version
+"""  # noqa: S608 - our own columns
+
+
+async def locked(connection: Connection, subjects: Collection[Subject], *, journeys: bool) -> dict[Subject, Known]:
+    """Locks the rows of those subjects that have one; with their journeys if asked."""
+    journey = "journey" if journeys else "null::bytea as journey"
+    rows = await connection.fetch(
+        f"""select workspace, id, journey_version, {journey} from subjects
+            where (workspace, id) in (select * from unnest($1::uuid[], $2::uuid[]))
+            order by workspace, id for update""",  # noqa: S608 - our own columns
+        [each.workspace for each in subjects],
+        [each.id for each in subjects],
+    )
+    return {Subject(row["workspace"], row["id"]): Known(row["journey_version"], row["journey"]) for row in rows}
+
+
+async def journeys(connection: Connection, subjects: Collection[Subject]) -> dict[Subject, bytes]:
+    """The stored journeys of those subjects that have one."""
+    rows = await connection.fetch(
+        """select workspace, id, journey from subjects
+           where (workspace, id) in (select * from unnest($1::uuid[], $2::uuid[])) and journey is not null""",
+        [each.workspace for each in subjects],
+        [each.id for each in subjects],
+    )
+    return {Subject(row["workspace"], row["id"]): row["journey"] for row in rows}
+
+
+async def versions_drawn(connection: Connection, count: int) -> list[int]:
+    """New versions, each above all that were drawn before the rows were locked."""
+    rows = await connection.fetch(f"select {NEXT_VERSION} as version from generate_series(1, $1)", count)  # noqa: S608
+    return sorted(row["version"] for row in rows)
+
+
+async def save(connection: Connection, rows: Sequence[Row]) -> None:
+    """Stores rows. Raises Conflict where somebody stored a newer one of a subject that had no row to lock."""
+    if not rows:
+        return
+    status = await connection.execute(_SAVE, *(list(column) for column in zip(*rows, strict=True)))
+    if int(status.split()[-1]) != len(rows):
+        raise Conflict("a newer score of the same subject was stored meanwhile")
+
+
+async def keep_history(connection: Connection, rows: Sequence[HistoryRow]) -> None:
+    """Stores what is published, beside what was."""
+    if rows:
+        await connection.execute(
+            """insert into history
+                 (workspace, subject, version, at, journey_version, profile, band, health, risk, reasons)
+               select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::text[],
+                 $7::text[], $8::float8[], $9::float8[], $10::bytea[]) on conflict do nothing""",
+            *(list(column) for column in zip(*rows, strict=True)),
+        )
+
+
+async def name(connection: Connection, identifiers: Mapping[Subject, Sequence[Identifier]]) -> None:
+    """Makes these the identifiers of the subjects, and no others."""
+    pairs = [(subject, each) for subject, owned in identifiers.items() for each in owned]
+    arrays = (
+        [subject.workspace for subject, _ in pairs],
+        [each.type for _, each in pairs],
+        [each.value for _, each in pairs],
+        [subject.id for subject, _ in pairs],
+    )
+    await connection.execute(
+        """delete from identifiers using unnest($5::uuid[], $6::uuid[]) as named (workspace, subject)
+           where identifiers.workspace = named.workspace and identifiers.subject = named.subject
+             and (identifiers.workspace, type, value, identifiers.subject) not in
+                 (select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]))""",
+        *arrays,
+        [subject.workspace for subject in identifiers],
+        [subject.id for subject in identifiers],
+    )
+    await connection.execute(
+        """insert into identifiers (workspace, type, value, subject)
+           select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) order by 1, 2, 3, 4
+           on conflict do nothing""",
+        *arrays,
+    )
+
+
+async def forget(connection: Connection, subjects: Collection[Subject]) -> None:
+    """Removes what is kept of erased subjects beside their version."""
+    for table in ("history", "recorded_bands", "crossings"):
+        await connection.execute(
+            f"delete from {table} where (workspace, subject) in (select * from unnest($1::uuid[], $2::uuid[]))",  # noqa: S608
+            [each.workspace for each in subjects],
+            [each.id for each in subjects],
+        )
+
+
+class PostgresScores:
+    """The snapshots that scoring publishes, for jornada's Publisher."""
+
+    async def stored(self, connection: Connection, subjects: Sequence[Subject]) -> Sequence[Stored]:
+        rows = await _published(connection, subjects)
+        return [
+            Stored(subject, version, Record(SCORES.name, topic_key(subject.workspace, subject.id), value))
+            for subject, version, value in rows
+        ]
+
+    async def versions(self, connection: Connection, subjects: Sequence[Subject]) -> Mapping[Subject, int]:
+        return {subject: version for subject, version, _ in await _published(connection, subjects)}
+
+
+async def _published(connection: Connection, subjects: Sequence[Subject]) -> list[tuple[Subject, int, bytes]]:
+    rows = await connection.fetch(
+        """select workspace, id, version, score from subjects
+           where (workspace, id) in (select * from unnest($1::uuid[], $2::uuid[])) and score is not null""",
+        [each.workspace for each in subjects],
+        [each.id for each in subjects],
+    )
+    return [(Subject(row["workspace"], row["id"]), row["version"], row["score"]) for row in rows]

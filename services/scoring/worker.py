@@ -1,0 +1,191 @@
+"""The stream side of scoring: journeys in, scores and crossings out, and timers for what silence changes."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from jornada.bus import timers
+from jornada.bus.carrier import Received, Record
+from jornada.bus.publisher import Publisher, Subject
+from jornada.bus.timers import Timer
+from jornada.clock import Clock
+from jornada.db import Connection
+from jornada.events import (
+    CROSSINGS,
+    Crossing,
+    Erased,
+    JourneyEvent,
+    JourneySnapshot,
+    MergedInto,
+    WorkspaceId,
+    decode,
+    encode,
+    topic_key,
+)
+from services.scoring.domain.announcing import Cause, Recorded, cause_of
+from services.scoring.domain.judging import HEALTH, Judged, became_at, due_at, judge
+from services.scoring.domain.scores import received, score
+from services.scoring.store import facts, subjects
+from services.scoring.store.facts import RESCORE
+from services.scoring.store.rows import ended, history_of, row_of
+from services.scoring.store.subjects import Known
+
+Connected = Mapping[WorkspaceId, frozenset[str]]
+
+
+class Folding:
+    """Folds journeys into scores, and fires the timers that silence makes due. All within the caller's transaction."""
+
+    def __init__(self, publisher: Publisher, clock: Clock) -> None:
+        self._publisher = publisher
+        self._clock = clock
+
+    async def fold(self, connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
+        """Scores the newest journey of each subject named; older and known versions change nothing."""
+        newest = _newest(records)
+        known = await subjects.locked(connection, newest, journeys=False)
+        new = [event for subject, event in newest.items() if event.version > _version(known.get(subject))]
+        snapshots = [event for event in new if isinstance(event, JourneySnapshot)]
+        now = self._clock.now()
+        connected = await facts.connect(connection, _received(snapshots), now)
+        judged = await _judged(connection, snapshots, connected, now)
+        await self._keep(connection, judged, [event for event in new if not isinstance(event, JourneySnapshot)])
+        return list(newest)
+
+    async def fire(self, connection: Connection, due: Sequence[Timer]) -> Mapping[Subject, int]:
+        """Scores each subject at the very instant its timer was due; one timer of a subject at a time."""
+        firing: dict[Subject, Timer] = {}
+        for timer in sorted(due, key=lambda each: (each.due_at, each.name)):
+            firing.setdefault(Subject(timer.workspace, timer.subject), timer)
+        known = await subjects.locked(connection, firing, journeys=True)
+        recorded = await facts.recorded(connection, firing, HEALTH)
+        connected = await facts.connect(connection, {subject.workspace: () for subject in firing}, self._clock.now())
+        judged, gone = [], []
+        for subject, timer in firing.items():
+            row = known.get(subject)
+            if row is None or row.journey is None or _behind(row.journey_version, recorded.get(subject)):
+                gone.append(timer)
+                continue
+            journey: JourneySnapshot = decode(row.journey, JourneySnapshot)
+            scores = score(journey, connected[subject.workspace], timer.due_at)
+            cause: Cause = "silence" if timer.name == HEALTH else "other"
+            judged.append(judge(journey, scores, recorded.get(subject), cause, timer.due_at))
+            if timer.name != HEALTH:
+                gone.append(timer)
+        await timers.drop(connection, [(timer.workspace, timer.subject, timer.name) for timer in gone])
+        return await self._keep(connection, judged, [])
+
+    async def _keep(
+        self, connection: Connection, judged: Sequence[Judged], gone: Sequence[MergedInto | Erased]
+    ) -> Mapping[Subject, int]:
+        drawn = await subjects.versions_drawn(connection, len(judged) + len(gone))
+        versions = list(zip(judged, drawn, strict=False))
+        rows = [row_of(each, version) for each, version in versions]
+        rows += [ended(event, version) for event, version in zip(gone, drawn[len(judged) :], strict=True)]
+        await subjects.save(connection, rows)
+        await subjects.keep_history(connection, [history_of(each, version) for each, version in versions])
+        names = {Subject(*each.subject): each.journey.identifiers for each in judged}
+        await subjects.name(connection, names | {_subject(event): [] for event in gone})
+        await subjects.forget(connection, [_subject(event) for event in gone if isinstance(event, Erased)])
+        await facts.record(
+            connection, HEALTH, {Subject(*each.subject): each.recorded for each in judged if not each.repeated}
+        )
+        told = await facts.keep(connection, [each.kept for each in judged if each.kept is not None])
+        await self._tell(connection, told)
+        await self._wind(connection, judged, gone)
+        return {Subject(row.workspace, row.id): row.version for row in rows}
+
+    async def _tell(self, connection: Connection, crossings: Sequence[Crossing]) -> None:
+        for workspace in sorted({each.workspace for each in crossings}):
+            mine = [each for each in crossings if each.workspace == workspace]
+            await self._publisher.hold(connection, workspace, [(each.id, _record(each)) for each in mine])
+
+    async def _wind(
+        self, connection: Connection, judged: Sequence[Judged], gone: Sequence[MergedInto | Erased]
+    ) -> None:
+        dues = [(each, _timer(each, at)) for each in judged if (at := due_at(each)) is not None]
+        await timers.put(connection, [timer for each, timer in dues if not each.repeated])
+        await facts.put_missing(connection, [timer for each, timer in dues if each.repeated])
+        wound = {timer.subject for _, timer in dues}
+        idle = [(*each.subject, HEALTH) for each in judged if each.subject[1] not in wound and not each.repeated]
+        over = [(*_subject(event), name) for event in gone for name in (HEALTH, RESCORE)]
+        await timers.drop(connection, [*idle, *over])
+
+
+def waiting_for(
+    own: Callable[[], Awaitable[datetime]], journey_waits: Callable[[], Awaitable[float]], clock: Clock
+) -> Callable[[], Awaitable[datetime]]:
+    """Gives the instant before which all is folded; `journey_waits` asks how many seconds journey's oldest waits."""
+
+    async def folded_until() -> datetime:
+        asked_at = clock.now()
+        # Journey first: what it publishes while we ask is then still seen as waiting for us.
+        journeys = asked_at - timedelta(seconds=await journey_waits())
+        return min(journeys, await own())
+
+    return folded_until
+
+
+async def _judged(
+    connection: Connection, snapshots: Sequence[JourneySnapshot], connected: Connected, now: datetime
+) -> list[Judged]:
+    named = [_subject(each) for each in snapshots]
+    recorded = await facts.recorded(connection, named, HEALTH)
+    scored = [(each, score(each, connected[each.workspace], now)) for each in snapshots]
+    red = [_subject(each) for each, scores in scored if scores.health.band == "red"]
+    before = await subjects.journeys(connection, red) if red else {}
+    judged = []
+    for journey, scores in scored:
+        subject = _subject(journey)
+        known = recorded.get(subject)
+        if known is not None and journey.version <= known.journey_version:
+            judged.append(Judged(journey, scores, known, repeated=True))
+            continue
+        earlier = before.get(subject)
+        red_before = earlier is not None and _band(earlier, connected[subject.workspace], scores.as_of) == "red"
+        cause = cause_of(known or Recorded("unknown", now), journey.live_at, red_before=red_before)
+        judged.append(judge(journey, scores, known, cause, became_at(journey, scores)))
+    return judged
+
+
+def _band(journey: bytes, connected: frozenset[str], at: datetime) -> str:
+    return score(decode(journey, JourneySnapshot), connected, at).health.band
+
+
+def _timer(judged: Judged, at: datetime) -> Timer:
+    return Timer(judged.journey.workspace, judged.journey.subject_id, HEALTH, at)
+
+
+def _behind(version: int, known: Recorded | None) -> bool:
+    """Whether a newer journey than the stored one was judged before: a rebuild is under way, and sets timers anew."""
+    return known is not None and version < known.journey_version
+
+
+def _version(known: Known | None) -> int:
+    return -1 if known is None else known.journey_version
+
+
+def _newest(records: Sequence[Received]) -> dict[Subject, JourneyEvent]:
+    newest: dict[Subject, JourneyEvent] = {}
+    for record in records:
+        if not record.value:
+            continue
+        event: JourneyEvent = decode(record.value, JourneyEvent)
+        subject = _subject(event)
+        if subject not in newest or event.version > newest[subject].version:
+            newest[subject] = event
+    return newest
+
+
+def _received(snapshots: Sequence[JourneySnapshot]) -> dict[WorkspaceId, set[str]]:
+    found: dict[WorkspaceId, set[str]] = {}
+    for each in snapshots:
+        found.setdefault(each.workspace, set()).update(received(each.measures))
+    return found
+
+
+def _subject(event: JourneyEvent) -> Subject:
+    return Subject(event.workspace, event.subject_id)
+
+
+def _record(crossing: Crossing) -> Record:
+    return Record(CROSSINGS.name, topic_key(crossing.workspace, crossing.subject_id), encode(crossing))

@@ -1,0 +1,129 @@
+"""Makes what the tests of ingest need, with overrides by keyword."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from jornada.access.grants import Principal, WriteGrant
+from jornada.access.keyring import Keyring
+from jornada.access.secrets import digest
+from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record
+from jornada.clock import SetClock
+from jornada.db import Unavailable
+from jornada.events import TOUCHPOINTS, Touchpoint, WorkspaceId, decode
+from services.ingest.api.collect import Collect
+from services.ingest.api.front import Front
+from services.ingest.budget import Budget
+from services.ingest.domain.reading import read_batch
+from services.ingest.domain.validation import Arrival, judge
+from services.ingest.domain.verdicts import Accept, Reject, Verdict
+from services.ingest.intake import Intake
+from services.ingest.live import Live
+from services.ingest.memory import RecentIds
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+WORKSPACE = WorkspaceId(UUID(int=7))
+KEY = "wk_test"
+GRANT = WriteGrant(WORKSPACE, "app", "product", UUID(int=8))
+
+
+class HeldBus:
+    """A bus in memory. `away` makes publishing fail; `gate`, where set, is awaited first."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.away = False
+        self.attempts = 0
+        self.gate: Any = None
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def publish(self, records: Sequence[Record], deadline: float = 8.5) -> None:
+        self.attempts += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.away:
+            raise BusUnavailable("away")
+        self.records += records
+
+    def consumer(self, group: str, topics: Sequence[str], positions: Positions) -> Consumer:
+        raise NotImplementedError
+
+    async def ends(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        return {}
+
+    async def committed(self, group: str, topics: Sequence[str]) -> Mapping[Partition, int]:
+        return {}
+
+    async def appended_at(self, partition: Partition, offset: int) -> datetime | None:
+        return None
+
+    def touchpoints(self) -> list[Touchpoint]:
+        return [decode(each.value, Touchpoint) for each in self.records if each.topic == TOUCHPOINTS.name]
+
+
+class Keys:
+    """Look-ups of one write key and one token; `away` is a Postgres that cannot be reached."""
+
+    def __init__(self) -> None:
+        self.away = False
+
+    async def write_grant(self, sha256: bytes) -> WriteGrant | None:
+        if self.away:
+            raise Unavailable("away")
+        return GRANT if sha256 == digest(KEY) else None
+
+    async def principal(self, sha256: bytes) -> Principal | None:
+        return None
+
+
+class Ingest:
+    """The hot routes on a bus in memory."""
+
+    def __init__(self, *, patience: float = 0.0, bytes_in_flight: int = 67_108_864) -> None:
+        self.bus = HeldBus()
+        self.keys = Keys()
+        self.live = Live()
+        self.budget = Budget(bytes_in_flight)
+        clock = SetClock(NOW)
+        self.intake = Intake(self.bus, RecentIds(1_000), self.live, clock, patience=patience)
+        self.collect = Collect(self.intake, Keyring(self.keys), self.budget)
+        self.app = Front(_nothing, self.collect)
+
+
+async def _nothing(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    """A good track call; a field given as `...` is left out."""
+    whole: dict[str, Any] = {"type": "track", "event": "Report Exported", "userId": "42", "messageId": "m-1"}
+    return {name: value for name, value in {**whole, **fields}.items() if value is not ...}
+
+
+def batch(*events: Any, **top: Any) -> bytes:
+    """A batch's body."""
+    return json.dumps({"batch": events, **top}).encode()
+
+
+def judged(*events: Any, role: Any = "product", **top: Any) -> list[Verdict]:
+    """The verdicts on a batch of events that arrived at NOW."""
+    return judge(read_batch(batch(*events, **top)), Arrival(WORKSPACE, "app", role, NOW, "r"))
+
+
+def accepted(*events: Any, role: Any = "product", **top: Any) -> Touchpoint:
+    """The touchpoint of the first event, which must be accepted."""
+    verdict = judged(*events, role=role, **top)[0]
+    assert isinstance(verdict, Accept), verdict
+    return verdict.touchpoint
+
+
+def refusal(each: Any, **top: Any) -> str:
+    """The code with which one event is refused; `accepted` where it is not."""
+    verdict = judged(each, **top)[0]
+    return verdict.rejection.code if isinstance(verdict, Reject) else "accepted"

@@ -1,0 +1,145 @@
+"""What is acknowledged is durable; what came before is known again."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from jornada.bus.carrier import BusUnavailable, Record
+from jornada.events import REJECTIONS, TOUCHPOINTS, WorkspaceId
+from services.ingest.budget import Budget
+from services.ingest.domain.reading import read_batch
+from services.ingest.domain.verdicts import Result
+from services.ingest.memory import RecentIds
+from tests.ingest.makes import GRANT, WORKSPACE, Ingest, accepted, batch, event
+
+
+async def take(ingest: Ingest, *events: object) -> list[Result]:
+    return await ingest.intake.take(read_batch(batch(*events)), GRANT)
+
+
+def statuses(results: Sequence[Result]) -> list[str]:
+    return [f"{each.status} {each.code or ''}".strip() for each in results]
+
+
+async def test_nothing_is_acknowledged_before_the_bus_has_answered() -> None:
+    ingest = Ingest()
+    ingest.bus.gate = asyncio.Event()
+    taking = asyncio.create_task(take(ingest, event()))
+    await asyncio.sleep(0.05)
+    assert not taking.done()
+    ingest.bus.gate.set()
+    assert statuses(await taking) == ["accepted"]
+
+
+async def test_a_request_is_published_at_once_and_its_refusals_with_it() -> None:
+    ingest = Ingest()
+    results = await take(ingest, event(messageId="a"), event(messageId="b", userId="null"), event(messageId="c"))
+    assert statuses(results) == ["accepted", "rejected id_illegal", "accepted"]
+    assert ingest.bus.attempts == 1
+    assert [each.topic for each in ingest.bus.records] == [TOUCHPOINTS.name, TOUCHPOINTS.name, REJECTIONS.name]
+    assert {each.key for each in ingest.bus.records} == {f"{WORKSPACE}/42".encode(), f"{WORKSPACE}/app".encode()}
+
+
+async def test_the_same_again_is_a_duplicate_and_another_payload_is_told() -> None:
+    ingest = Ingest()
+    await take(ingest, event())
+    again = await take(ingest, event(), event(properties={"a": 1}), event(sentAt="2026-01-01T00:00:00Z"))
+    assert statuses(again) == ["duplicate", "duplicate payload_differs", "duplicate"]
+    assert len(ingest.bus.records) == 1
+
+
+async def test_one_id_of_two_sources_or_workspaces_is_two_events() -> None:
+    ingest = Ingest()
+    request = read_batch(batch(event()))
+    for grant in (GRANT, replace(GRANT, source="web"), replace(GRANT, workspace=WorkspaceId(UUID(int=9)))):
+        assert statuses(await ingest.intake.take(request, grant)) == ["accepted"]
+
+
+async def test_twins_of_one_request_are_published_once() -> None:
+    ingest = Ingest()
+    results = await take(ingest, event(), event(), event(event="B"))
+    assert statuses(results) == ["accepted", "duplicate", "duplicate payload_differs"]
+    assert len(ingest.bus.records) == 1
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_twin_in_flight_shares_its_outcome(away: bool) -> None:
+    ingest = Ingest()
+    ingest.bus.gate, ingest.bus.away = asyncio.Event(), away
+    takings = [asyncio.create_task(take(ingest, event())) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    assert not any(each.done() for each in takings)
+    ingest.bus.gate.set()
+    outcomes = await asyncio.gather(*takings, return_exceptions=True)
+    if away:
+        assert all(isinstance(each, BusUnavailable) for each in outcomes)
+    else:
+        assert [statuses(each) for each in outcomes if isinstance(each, list)] == [
+            ["accepted"],
+            ["duplicate"],
+            ["duplicate"],
+        ]
+    assert ingest.bus.attempts == 1
+
+
+async def test_what_failed_is_not_remembered() -> None:
+    ingest = Ingest()
+    ingest.bus.away = True
+    with pytest.raises(BusUnavailable):
+        await take(ingest, event())
+    ingest.bus.away = False
+    assert statuses(await take(ingest, event())) == ["accepted"]
+
+
+async def test_a_passing_fault_is_bridged() -> None:
+    ingest = Ingest(patience=5)
+    ingest.bus.away = True
+    published = ingest.bus.publish
+
+    async def healing(records: Sequence[Record], deadline: float = 8.5) -> None:
+        ingest.bus.away = ingest.bus.attempts < 2
+        await published(records, deadline)
+
+    ingest.bus.publish = healing  # type: ignore[method-assign]
+    assert statuses(await take(ingest, event())) == ["accepted"]
+    assert ingest.bus.attempts == 3
+
+
+async def test_a_publish_that_hangs_ends_as_unavailable() -> None:
+    ingest = Ingest()
+    ingest.bus.gate = asyncio.Event()
+    with pytest.raises(BusUnavailable):
+        await take(ingest, event())
+    assert not ingest.bus.records
+
+
+def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
+    recent = RecentIds(2)
+    touchpoints = [accepted(event(messageId=name)) for name in "abc"]
+    recent.end(touchpoints, acked=True)
+    assert [recent.twin(each) is not None for each in touchpoints] == [False, True, True]
+
+
+def test_the_budget_is_never_overdrawn() -> None:
+    budget = Budget(10)
+    assert budget.take(6)
+    assert not budget.take(5)
+    budget.give_back(6)
+    assert budget.take(10)
+
+
+async def test_watchers_see_their_workspace_only_and_never_more_than_they_can_take() -> None:
+    ingest = Ingest()
+    with ingest.live.watch(WORKSPACE) as watcher:
+        await take(ingest, event(), event(messageId="b", event=""))
+        shown = [watcher.queue.get_nowait() for _ in range(2)]
+        assert [(each.event, each.status, each.code) for each in shown] == [
+            ("Report Exported", "accepted", None),
+            ("", "rejected", "event_missing"),
+        ]
+        await take(ingest, *(event(messageId=f"many-{number}") for number in range(1_200)))
+        assert (watcher.queue.qsize(), watcher.dropped) == (1_000, 200)
+    assert not ingest.live.watched(WORKSPACE)

@@ -1,0 +1,149 @@
+"""Touchpoints for tests, and a journey that folds them as its worker does."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, cast
+
+import msgspec
+
+from jornada.bus import offsets
+from jornada.bus.carrier import Bus, Received, Record
+from jornada.bus.publisher import Publisher, Subject
+from jornada.clock import SetClock
+from jornada.db import Conflict, Database
+from jornada.events import (
+    JOURNEYS,
+    TOUCHPOINTS,
+    Identifier,
+    JourneyEvent,
+    JourneySnapshot,
+    MessageId,
+    SubjectId,
+    Touchpoint,
+    WorkspaceId,
+    decode,
+    encode,
+    new_id,
+    topic_key,
+)
+from jornada.web import Reference
+from services.journey.api import documents
+from services.journey.store import portraits
+from services.journey.store.subjects import PostgresSnapshots
+from services.journey.worker.fold import TouchpointFold
+from services.journey.worker.refolding import Refolder
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+SOMEWHERE = WorkspaceId(new_id())
+
+
+def at(days: float) -> datetime:
+    """An instant so many days after the beginning."""
+    return BEGIN + timedelta(days=days)
+
+
+def touchpoint(message_id: str, days: float = 0, *, event: str | None = None, **given: Any) -> Touchpoint:
+    """A touchpoint; what is no field of it becomes a part of its body (`properties`, `traits`, `context`)."""
+    body = {name: given.pop(name) for name in ("properties", "traits", "context") if name in given}
+    fields: dict[str, Any] = {
+        "workspace": SOMEWHERE,
+        "source": "app",
+        "role": "product",
+        "type": "track" if event is not None else "page",
+        "received_at": at(days),
+        "occurred_at": at(days),
+        "body": msgspec.Raw(encode(body)),
+        **given,
+    }
+    hashed = sha256(repr(sorted((name, str(value)) for name, value in fields.items() if name != "workspace")).encode())
+    return Touchpoint(message_id=MessageId(message_id), event=event, payload_hash=hashed.hexdigest(), **fields)
+
+
+def received(touchpoint: Touchpoint, offset: int = 0) -> Received:
+    """A touchpoint as its record is read."""
+    key = topic_key(touchpoint.workspace, touchpoint.user_id or touchpoint.anonymous_id or touchpoint.group_id)
+    return Received(TOUCHPOINTS.name, 0, offset, key, encode(touchpoint), (), touchpoint.received_at)
+
+
+class Topic:
+    """The records published, in the order of their acknowledgement; `delays` are waited for, one a call, before it."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.delays: list[float] = []
+
+    async def publish(self, records: Sequence[Record], deadline: float = 8.5) -> None:
+        await asyncio.sleep(self.delays.pop(0) if self.delays else 0)
+        self.records += records
+
+    def last(self, subject: SubjectId) -> JourneyEvent:
+        """The newest record of a subject's key."""
+        mine = [
+            record
+            for record in self.records
+            if record.topic == JOURNEYS.name and record.key.endswith(str(subject).encode())
+        ]
+        event: JourneyEvent = decode(mine[-1].value, JourneyEvent)
+        return event
+
+
+class Folding:
+    """One workspace of a journey service, folded batch by batch."""
+
+    def __init__(self, database: Database, now: datetime | None = None, workspace: WorkspaceId | None = None) -> None:
+        self.database = database
+        self.workspace = workspace or WorkspaceId(new_id())
+        self.topic = Topic()
+        self.clock = SetClock(now or at(365))
+        self.publisher = Publisher(database, cast(Bus, self.topic), PostgresSnapshots())
+        self.refolder = Refolder(database, self.publisher, self.clock)
+        self._fold = TouchpointFold(self.publisher, self.clock)
+
+    async def fold(self, *batch: Touchpoint) -> set[Subject]:
+        """Folds one batch and publishes what it changed."""
+        records = [received(msgspec.structs.replace(each, workspace=self.workspace)) for each in batch]
+        while True:
+            try:
+                async with self.database.transaction([self.workspace]) as connection:
+                    subjects = set(await self._fold(connection, records))
+                    await offsets.store(connection, {})
+                break
+            except Conflict:
+                await asyncio.sleep(0.01)
+        await self.publisher.publish(subjects)
+        await self.publisher.drain([self.workspace])
+        return subjects
+
+    async def id_of(self, type_: str, value: str) -> SubjectId | None:
+        """Whom an identifier names."""
+        async with self.database.transaction([self.workspace]) as connection:
+            return await portraits.find(connection, self.workspace, Reference(None, type_, value))
+
+    async def told(self, type_: str, value: str, as_of: datetime | None = None) -> JourneySnapshot | None:
+        """The document's snapshot of whom an identifier names."""
+        id_ = await self.id_of(type_, value)
+        if id_ is None:
+            return None
+        tell = portraits.account if type_ == "account" else portraits.customer
+        async with self.database.transaction([self.workspace]) as connection:
+            return await tell(connection, self.workspace, id_, as_of or self.clock.now(), past=as_of is not None)
+
+    async def everything(self, named: Sequence[Identifier]) -> dict[str, Any]:
+        """All that must be equal whatever the order: every identifier's document and path, without what was drawn."""
+        while await self.refolder.work():
+            pass
+        return {f"{each.type}:{each.value}": await self._equal_part(each) for each in named}
+
+    async def _equal_part(self, named: Identifier) -> Any:
+        snapshot = await self.told(named.type, named.value)
+        if snapshot is None:
+            return None
+        document = documents.journey(snapshot)
+        account = document.get("account_id")
+        left = {name: value for name, value in document.items() if name not in {"customer_id", "account_id", "version"}}
+        async with self.database.transaction([self.workspace]) as connection:
+            path = await portraits.path(connection, self.workspace, snapshot.subject_id, portraits.Path(1_000))
+        steps = [{**documents.touchpoint(*each), "received_at": None} for each in path]
+        return msgspec.json.decode(msgspec.json.encode([left, account is not None, steps], order="deterministic"))

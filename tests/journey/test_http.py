@@ -1,0 +1,134 @@
+"""The faces of journey, over HTTP, with the service whole: worker, timers, refolder."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from jornada.access.store import PostgresAccess
+from jornada.bus.carrier import Record
+from jornada.bus.embedded import EmbeddedBus
+from jornada.clock import SetClock
+from jornada.db import Database
+from jornada.events import TOUCHPOINTS, JourneySnapshot, Touchpoint, WorkspaceId, decode, encode, new_id, topic_key
+from services.journey.app import build
+from services.journey.settings import Settings
+from tests.journey.makes import at, touchpoint
+
+
+class Served:
+    """A running journey service and a client with a token for one workspace."""
+
+    def __init__(self, client: httpx.AsyncClient, bus: EmbeddedBus, workspace: WorkspaceId, clock: SetClock) -> None:
+        self.client, self.bus, self.workspace, self.clock = client, bus, workspace, clock
+
+    async def send(self, *told: Touchpoint) -> None:
+        """Puts touchpoints on the stream and waits until all of it is told."""
+        records = [
+            Record(TOUCHPOINTS.name, topic_key(self.workspace, each.user_id or each.anonymous_id), encode(each))
+            for each in told
+        ]
+        await self.bus.publish(records)
+        for _ in range(400):
+            if (await self.client.get("/v1/lag")).json()["caught_up"]:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("not caught up within 20 s")
+
+    async def get(self, path: str, status: int = 200, **query: Any) -> Any:
+        answer = await self.client.get(path, params=query or None)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+
+@pytest.fixture(scope="module")
+async def served(postgres_url: str) -> AsyncIterator[Served]:
+    clock = SetClock(at(30))
+    bus, database, access = (
+        EmbeddedBus(Database(postgres_url, "bus")),
+        Database(postgres_url, "journey"),
+        Database(postgres_url, "ingest"),
+    )
+    await bus.start()
+    await database.start()
+    workspace = await PostgresAccess(access).create_workspace(f"w{new_id().hex[:12]}")
+    token = await PostgresAccess(access).create_token(workspace.id, "tests", ("read", "write", "admin"))
+    service = build(Settings(), bus, database, clock)
+    tasks = [asyncio.ensure_future(act()) for _, act in service.tasks]
+    transport = httpx.ASGITransport(app=service.app)
+    headers = {"Authorization": f"Bearer {token.secret}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://journey", headers=headers) as client:
+        yield Served(client, bus, workspace.id, clock)
+    for task in tasks:
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.gather(*tasks)
+    await bus.stop()
+    await database.stop()
+    await access.stop()
+
+
+async def test_a_journey_is_told_over_http(served: Served) -> None:
+    odd = "a/b c"
+    told = [
+        touchpoint("m0", 0, anonymous_id="phone", workspace=served.workspace),
+        touchpoint("m1", 1, event="Signed Up", user_id=odd, anonymous_id="phone", workspace=served.workspace),
+        touchpoint(
+            "m/2", 1.01, event="Order Completed", user_id=odd, workspace=served.workspace, properties={"revenue": 1.10}
+        ),
+        touchpoint("m3", 5, type="identify", user_id=odd, traits={"name": "Ana Souza"}, workspace=served.workspace),
+        touchpoint("m4", 6, type="group", user_id=odd, group_id="acme", workspace=served.workspace),
+    ]
+    await served.send(*told)
+    document = await served.get("/v1/customers/user_id:a%2Fb%20c")
+    assert (document["touchpoints"], document["sessions"], document["stage"]["name"]) == (5, 4, "at_risk")
+    assert document["measures"]["revenue"] == [{"amount": "1.1", "currency": "USD"}]
+    assert await served.get(f"/v1/customers/{document['customer_id']}") == document
+    past = await served.get("/v1/customers/anonymous_id:phone", as_of="2026-01-01T12:00:00Z")
+    assert (past["touchpoints"], past["stage"]["name"]) == (1, "visitor")
+    page = await served.get("/v1/customers/anonymous_id:phone/touchpoints", limit=2)
+    assert [each["message_id"] for each in page["items"]] == ["m4", "m3"]
+    rest = await served.get("/v1/customers/anonymous_id:phone/touchpoints", limit=3, cursor=page["next"])
+    assert ([each["message_id"] for each in rest["items"]], rest["next"]) == (["m/2", "m1", "m0"], None)
+    session = rest["items"][0]["session_id"]
+    sat = await served.get("/v1/customers/anonymous_id:phone/touchpoints", session=session)
+    assert [each["message_id"] for each in sat["items"]] == ["m/2", "m1"]
+    one = await served.get("/v1/customers/anonymous_id:phone/touchpoints/m%2F2")
+    assert (one["kind"], one["properties"]) == ("purchased", {"revenue": 1.1})
+    listed = await served.get("/v1/customers", q="souza", account="account:acme", stage="at_risk")
+    assert [each["customer_id"] for each in listed["items"]] == [document["customer_id"]]
+    account = await served.get("/v1/accounts/account:acme")
+    assert (account["account_id"], account["measures"]["people"]) == (document["account_id"], 1)
+    assert (await served.get("/v1/accounts"))["items"][0]["account_id"] == account["account_id"]
+    assert (await served.get("/v1/stages/counts"))["customers"] == {"at_risk": 1}
+    lines = (await served.client.get("/v1/snapshots")).text.splitlines()
+    assert {decode(line.encode(), JourneySnapshot).subject_type for line in lines} == {"customer", "account"}
+
+
+async def test_what_cannot_be_told_is_said(served: Served) -> None:
+    for path, status, code in (
+        ("/v1/customers/user_id:nobody", 404, "not_found"),
+        ("/v1/customers/email:ana%40example.com", 404, "not_found"),
+        (f"/v1/customers/{new_id()}", 404, "not_found"),
+        ("/v1/customers/x", 400, "malformed_reference"),
+        ("/v1/customers?as_of=2026-01-01T00:00:00Z", 400, "as_of_unsupported"),
+        ("/v1/customers?cursor=x", 400, "invalid_cursor"),
+        ("/v1/snapshots?at=2026-01-01", 400, "at_unsupported"),
+    ):
+        assert (await served.get(path, status))["code"] == code, path
+    answer = await served.client.get("/v1/customers", headers={"Authorization": "Bearer x"})
+    assert answer.status_code == 401
+
+
+async def test_rules_are_tried_and_chosen(served: Served) -> None:
+    await served.send(touchpoint("r1", 1, event="Order Completed", user_id="rui", workspace=served.workspace))
+    tried = (await served.client.put("/v1/stages?dry_run=true", json={"rules": "shop"})).json()
+    assert (tried["dry_run"], tried["changed"] > 0) == (True, True)
+    assert (await served.get("/v1/stages"))["rules"] == "subscription"
+    assert (await served.client.put("/v1/stages", json={"rules": "shop"})).json() == {"rules": "shop"}
+    await served.send()
+    assert (await served.get("/v1/stages/counts"))["customers"] == tried["counts"]["customers"]
+    assert (await served.client.put("/v1/stages", json={"rules": "x"})).status_code == 400

@@ -1,0 +1,181 @@
+"""The faces: scores now and later, with reasons in two languages, lists, counts, profiles, and who may read them."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from jornada.access.secrets import draw_api_token
+from jornada.access.store import PostgresAccess
+from jornada.clock import SetClock
+from jornada.db import Database
+from jornada.events import Billing, Measures, Money, Support
+from jornada.events.journeys import Identifier
+from services.scoring.app import wired
+from services.scoring.settings import Settings
+from tests.scoring.harness import Scoring
+from tests.scoring.journeys import AT, subject_id, use
+from tests.shared.worker.toy import Script
+
+DAY = timedelta(days=1)
+
+
+class Caller:
+    """A client with a token of its workspace."""
+
+    def __init__(self, client: httpx.AsyncClient, token: str) -> None:
+        self._client = client
+        self._token = token
+
+    async def ask(self, path: str, status: int = 200, **query: Any) -> Any:
+        """GET; fails on another status."""
+        response = await self._client.get(path, params=query, headers={"authorization": f"Bearer {self._token}"})
+        assert response.status_code == status, response.text
+        return response.json()
+
+
+@pytest.fixture
+async def caller(scoring: Scoring, postgres_url: str) -> AsyncIterator[Caller]:
+    database = Database(postgres_url, "access")
+    access = PostgresAccess(database)
+    workspace = await access.create_workspace(f"scoring-{scoring.workspace.hex}")
+    scoring.workspace = workspace.id
+    token = (await access.create_token(workspace.id, "test", ["read", "admin"], draw_api_token())).secret
+
+    async def nothing_waits() -> float:
+        return 0.0
+
+    service = wired(Settings(), Script(), scoring.database, SetClock(AT), nothing_waits)
+    transport = httpx.ASGITransport(service.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://scoring") as client:
+        yield Caller(client, token)
+    await database.stop()
+
+
+async def test_a_customers_scores_are_found_by_id_and_by_identifier(scoring: Scoring, caller: Caller) -> None:
+    names = [Identifier("user_id", "a/b"), Identifier("email", "ana@example.com")]
+    await scoring.seen(scoring.journey(identifiers=names, traits={"name": "Ana"}))
+    by_id = await caller.ask(f"/v1/customers/{subject_id('ana')}/scores")
+    assert by_id["subject"]["name"] == "Ana"
+    assert (by_id["as_of"], by_id["health"]["band"]) == ("2026-03-02T14:05:00.000000Z", "green")
+    assert by_id == await caller.ask("/v1/customers/user_id:a%2Fb/scores")
+    assert by_id == await caller.ask("/v1/customers/email:%20Ana@Example.com/scores")
+    assert (await caller.ask("/v1/customers/user_id:nobody/scores", 404))["code"] == "not_found"
+    assert (await caller.ask("/v1/customers/nobody/scores", 400))["code"] == "malformed_reference"
+    assert (await caller.ask(f"/v1/accounts/{subject_id('ana')}/scores", 404))["code"] == "not_found"
+
+
+async def test_contributions_sum_on_the_face_and_reasons_come_in_the_language_asked_for(
+    scoring: Scoring, caller: Caller
+) -> None:
+    await scoring.seen(scoring.journey(measures=Measures(use=use(AT - 23 * DAY), support=Support(tickets=0))))
+    english = await caller.ask("/v1/customers/user_id:ana/scores")
+    portuguese = await caller.ask("/v1/customers/user_id:ana/scores", lang="pt-BR")
+    components = english["health"]["components"]
+    assert sum(each["points"] for each in components) == pytest.approx(english["health"]["score"], abs=5e-7)
+    assert components[0]["because"] == "no activity for 23 days"
+    assert components[0]["reason"] == {"code": "use_silent", "values": {"days": 23, "usual_days": 7}}
+    assert portuguese["health"]["components"][0]["because"] == "sem uso há 23 dias"
+    assert english["churn_risk"]["model"] == "level-1"
+    await caller.ask("/v1/customers/user_id:ana/scores", 400, lang="tlh")
+
+
+async def test_scores_can_be_asked_for_later_but_not_before_the_snapshot(scoring: Scoring, caller: Caller) -> None:
+    await scoring.seen(scoring.journey())
+    path = "/v1/customers/user_id:ana/scores"
+    now = await caller.ask(path)
+    crosses = now["health"]["crosses"]
+    then = await caller.ask(path, as_of=crosses["at"])
+    assert then["health"]["band"] == crosses["band"] == "yellow"
+    assert (await caller.ask(path, as_of=(AT + 60 * DAY).isoformat()))["health"]["score"] == 35.0
+    codes = {
+        "2026-03-02T14:04:59Z": "as_of_before_snapshot",
+        "9999-12-31T23:59:59Z": "as_of_too_far",
+        "2026-03-05T00:00:00": "invalid_as_of",
+        "soon": "invalid_as_of",
+    }
+    for text, code in codes.items():
+        assert (await caller.ask(path, 400, as_of=text))["code"] == code
+
+
+async def test_history_is_what_was_published_in_pages(scoring: Scoring, caller: Caller) -> None:
+    await scoring.seen(scoring.journey())
+    await scoring.pass_to(AT + 60 * DAY)
+    path = "/v1/customers/user_id:ana/scores/history"
+    whole = await caller.ask(path)
+    assert [line["band"] for line in whole["items"]] == ["red", "yellow", "green"]
+    assert whole["items"][0]["because"][0] == "no activity for 19 days"
+    first = await caller.ask(path, limit=2)
+    second = await caller.ask(path, limit=2, cursor=first["next"])
+    assert first["items"] + second["items"] == whole["items"]
+    assert (first["next"] is None, second["next"]) == (False, None)
+    assert (await caller.ask(path, 400, cursor="bm9wZQ"))["code"] == "invalid_cursor"
+
+
+async def _board(scoring: Scoring) -> None:
+    for number, (mrr, away) in enumerate([("100.00", 2), ("900.00", 20), ("50.00", 30), ("400.00", 1)]):
+        billing = Billing(mrr=Money(mrr, "BRL"))
+        measures = Measures(use=use(AT - away * DAY), support=Support(tickets=0), billing=billing)
+        await scoring.seen(scoring.journey(f"c{number}", measures=measures))
+    measures = Measures(use=use(AT), billing=Billing(seats=3))
+    await scoring.seen(scoring.journey("acme", type_="account", measures=measures, stage="lead"))
+
+
+@pytest.mark.parametrize("sort", ["revenue_at_risk", "health", "risk", "since"])
+async def test_the_board_is_sorted_and_pages_neither_skip_nor_repeat(
+    scoring: Scoring, caller: Caller, sort: str
+) -> None:
+    await _board(scoring)
+    whole = (await caller.ask("/v1/scores", sort=sort))["items"]
+    assert len(whole) == 5
+    paged: list[Any] = []
+    cursor: dict[str, Any] = {}
+    while True:
+        page = await caller.ask("/v1/scores", sort=sort, limit=2, **cursor)
+        paged += page["items"]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert paged == whole
+    await caller.ask("/v1/scores", 400, sort="risk" if sort != "risk" else "health", **cursor)
+
+
+async def test_the_board_shows_who_costs_most_first(scoring: Scoring, caller: Caller) -> None:
+    await _board(scoring)
+    rows = (await caller.ask("/v1/scores", type="customer"))["items"]
+    assert [row["subject"]["identifiers"][0]["value"] for row in rows] == ["c1", "c2", "c3", "c0"]
+    assert rows[0]["because"] == "no activity for 20 days"
+    assert rows[0]["mrr"] == {"amount": "900.00", "currency": "BRL"}
+    share = rows[0]["churn_risk"]["probability"] * 900
+    assert float(rows[0]["revenue_at_risk"]["amount"]) == pytest.approx(share, abs=0.005)
+    red = (await caller.ask("/v1/scores", band="red"))["items"]
+    assert red
+    assert all(row["band"] == "red" and row["red_since"] for row in red)
+    assert (await caller.ask("/v1/scores", 400, as_of="2026-03-02T14:05:00Z"))["code"] == "as_of_unsupported"
+
+
+async def test_counts_and_profiles(scoring: Scoring, caller: Caller) -> None:
+    await _board(scoring)
+    counts = await caller.ask("/v1/scores/distribution")
+    assert counts["total"] == sum(counts["bands"].values()) == 5
+    assert counts["stages"]["lead"]["unknown"] == 1
+    assert (await caller.ask("/v1/scores/distribution", type="account"))["total"] == 1
+    profiles = (await caller.ask("/v1/profiles"))["items"]
+    assert [each["name"] for each in profiles] == ["subscription", "shop", "app"]
+    assert profiles[0]["connected"] == ["use", "support", "billing"]
+    assert profiles[0]["thresholds"] == {"green": 70.0, "yellow": 40.0}
+
+
+async def test_nothing_is_shown_without_a_token_or_to_another_workspace(
+    scoring: Scoring, caller: Caller, database: Database
+) -> None:
+    other = Scoring(database)
+    await other.seen(other.journey("bia"))
+    await caller.ask("/v1/customers/user_id:bia/scores", 404)
+    await caller.ask(f"/v1/customers/{subject_id('bia')}/scores", 404)
+    assert (await caller.ask("/v1/scores"))["items"] == []
+    caller._token = "nobody's"
+    for path in ("/v1/scores", "/v1/profiles", "/v1/customers/user_id:bia/scores", "/v1/dead-letters"):
+        await caller.ask(path, 401)

@@ -1,0 +1,140 @@
+"""Any order, any batching, merges, erasures, and components that connect."""
+
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from jornada.bus.carrier import BusUnavailable
+from jornada.events import (
+    Billing,
+    Erased,
+    JourneyEvent,
+    Measures,
+    MergedInto,
+    Money,
+    ScoreMergedInto,
+    ScoreSnapshot,
+    Support,
+)
+from jornada.events.journeys import Identifier
+from jornada.web import Reference
+from services.scoring.store.reading import Readings
+from tests.scoring.harness import Scoring
+from tests.scoring.journeys import AT, subject_id, use
+
+HOUR = timedelta(hours=1)
+_ROWS = """select id, type, journey_version, journey, band, health, risk, mrr, revenue_at_risk, stage, band_since
+           from subjects order by id"""
+
+
+async def state(scoring: Scoring) -> list[Any]:
+    bands = await scoring.rows(
+        "select subject, band, ordinal, announced, journey_version from recorded_bands order by 1"
+    )
+    names = await scoring.rows("select type, value, subject from identifiers order by 1, 2, 3")
+    return [await scoring.rows(_ROWS), bands, names, await scoring.due()]
+
+
+async def test_out_of_order_and_duplicate_journeys_give_the_same_rows(scoring: Scoring) -> None:
+    measures = Measures(use=use(AT), support=Support(tickets=1), billing=Billing(mrr=Money("10.00", "BRL")))
+    log = [scoring.journey(version=each, measures=measures, touchpoints=each, live_at=AT) for each in (1, 2, 3)]
+    await scoring.seen(log[-1])
+    expected = await state(scoring)
+    assert [row["journey_version"] for row in expected[0]] == [3]
+    for order in permutations(log):
+        again = Scoring(scoring.database)
+        again.workspace = scoring.workspace
+        for each in (*order, order[0]):
+            await again.seen(each)
+        await again.seen(*order)
+        assert await state(again) == expected
+    await scoring.rows("delete from subjects")
+    await scoring.rows("delete from recorded_bands")
+    for each in log:
+        await scoring.seen(each)
+    assert await state(scoring) == expected
+
+
+async def test_a_version_only_ever_grows(scoring: Scoring) -> None:
+    for version in (1, 2, 3):
+        await scoring.seen(scoring.journey(version=version))
+    versions = [each.version for each in scoring.scores()]
+    assert versions == sorted(set(versions))
+    await scoring.seen(scoring.journey(version=2))
+    assert scoring.scores()[-1].version == versions[-1]
+
+
+async def test_a_merged_subject_answers_with_the_survivors_scores_and_has_no_timer(scoring: Scoring) -> None:
+    await scoring.seen(scoring.journey("ana"), scoring.journey("device"))
+    both = [Identifier("user_id", "ana"), Identifier("user_id", "device")]
+    merged: list[JourneyEvent] = [
+        MergedInto(
+            workspace=scoring.workspace,
+            subject_type="customer",
+            subject_id=subject_id("device"),
+            version=5,
+            into=subject_id("ana"),
+        ),
+        scoring.journey("ana", version=6, identifiers=both),
+    ]
+    await scoring.seen(*merged)
+    gone = [each for each in scoring.scores() if isinstance(each, ScoreMergedInto)]
+    assert [(each.subject_id, each.into) for each in gone] == [(subject_id("device"), subject_id("ana"))]
+    readings = Readings(scoring.database)
+    for reference in (Reference(subject_id("device")), Reference(None, "user_id", "device")):
+        found = await readings.find(scoring.workspace, "customer", reference)
+        assert found is not None
+        assert found.journey.subject_id == subject_id("ana")
+    timers = await scoring.rows("select subject from timers")
+    assert [row["subject"] for row in timers] == [subject_id("ana")]
+    await scoring.seen(scoring.journey("device", version=9))
+    split = await readings.find(scoring.workspace, "customer", Reference(subject_id("device")))
+    assert split is not None
+    assert split.journey.subject_id == subject_id("device")
+
+
+async def test_of_an_erased_subject_only_its_version_is_left(scoring: Scoring) -> None:
+    await scoring.seen(scoring.journey(measures=Measures(use=use(AT), billing=Billing(cancels_at=AT))))
+    assert len(await scoring.rows("select 1 from crossings")) == 1
+    await scoring.seen(
+        Erased(workspace=scoring.workspace, subject_type="customer", subject_id=subject_id("ana"), version=7)
+    )
+    (row,) = await scoring.rows("select * from subjects")
+    assert {name for name, value in row.items() if value is not None} == {
+        *("workspace", "id", "type", "journey_version", "version", "revenue_at_risk")
+    }
+    for table in ("identifiers", "history", "recorded_bands", "crossings", "timers", "outbox"):
+        assert await scoring.rows(f"select 1 from {table}") == []
+    await scoring.seen(scoring.journey(version=3))
+    assert await Readings(scoring.database).find(scoring.workspace, "customer", Reference(subject_id("ana"))) is None
+
+
+async def test_a_component_that_connects_rescores_everybody_and_tells_nobody(scoring: Scoring) -> None:
+    quiet = use(AT - timedelta(days=12), count=3.0)
+    await scoring.seen(scoring.journey("ana", measures=Measures(use=quiet)))
+    assert [row["band"] for row in await scoring.rows("select band from subjects")] == ["red"]
+    told = len(scoring.crossings())
+    scoring.clock.at = AT + HOUR
+    ticket = Measures(use=use(AT), support=Support(tickets=1))
+    await scoring.seen(scoring.journey("bia", measures=ticket, as_of=AT + HOUR))
+    assert [row["subject"] for row in await scoring.rows("select subject from timers where name = 'rescore'")] == [
+        subject_id("ana")
+    ]
+    await scoring.pass_to(AT + HOUR)
+    newest = {each.subject_id: each for each in scoring.scores() if isinstance(each, ScoreSnapshot)}
+    assert [each.name for each in newest[subject_id("ana")].health.components] == ["use", "support"]
+    assert len(scoring.crossings()) == told
+    assert "rescore" not in await scoring.due()
+
+
+async def test_what_fires_again_is_published_by_the_sweep_after_a_crash(scoring: Scoring) -> None:
+    await scoring.seen(scoring.journey())
+    scoring.bus.down = 1
+    with pytest.raises(BusUnavailable):
+        await scoring.pass_to(AT + timedelta(days=15))
+    assert scoring.scores()[-1].health.band == "green"
+    await scoring.rows("update unpublished set since = since - interval '1 minute'")
+    await scoring.publisher.sweep()
+    assert scoring.scores()[-1].health.band == "yellow"
