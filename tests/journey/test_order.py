@@ -94,7 +94,14 @@ ALIAS_FIRST = [
     touchpoint("c2", 2, event="Report Exported", user_id="old"),
     touchpoint("c3", 3, event="Report Exported", user_id="new"),
 ]
+SHARED_FROM_THE_START = [
+    touchpoint("d1", 0, type="group", anonymous_id="tablet", group_id="acme"),
+    touchpoint("d2", 0, anonymous_id="tablet", event="Report Exported"),
+    touchpoint("d3", 0, type="alias", previous_id="tablet", user_id="ana"),
+    touchpoint("d4", 0, type="alias", previous_id="tablet", user_id="bia"),
+]
 STORIES = {
+    "shared_from_the_start": SHARED_FROM_THE_START,
     "alias_first": ALIAS_FIRST,
     "late_alias": LATE_ALIAS,
     "shared_device": SHARED,
@@ -120,6 +127,12 @@ async def test_any_order_batching_and_repetition_gives_the_same_documents(databa
     assert one_by_one == in_order
     for seed in range(6 if len(story) < 20 else 2):
         assert await outcome(database, shuffled(story, seed), named) == in_order, f"seed {seed}"
+
+
+async def test_a_device_that_two_users_take_over_at_once_leaves_nothing_behind(database: Database) -> None:
+    named = identifiers_of(SHARED_FROM_THE_START)
+    at_once = await outcome(database, [SHARED_FROM_THE_START[:2], SHARED_FROM_THE_START[2:]], named)
+    assert at_once == await outcome(database, [SHARED_FROM_THE_START], named)
 
 
 async def test_a_late_alias_gives_the_same_customer_as_an_early_one(database: Database) -> None:
@@ -183,7 +196,7 @@ def stories(draw: st.DrawFn) -> list[Touchpoint]:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(story=stories(), seed=st.integers(0, 1_000))
 async def test_every_small_story_is_order_independent(database: Database, story: list[Touchpoint], seed: int) -> None:

@@ -62,9 +62,8 @@ def demand_own_origin(request: Request) -> None:
 async def demand_own_form(request: Request, viewer: Viewer) -> None:
     """Refuses a POST that does not come from a page of this very session."""
     demand_own_origin(request)
-    if viewer.csrf:
-        if not same((await form_of(request)).get("csrf", ""), viewer.csrf):
-            raise _foreign()
+    if viewer.csrf and not same((await form_of(request)).get("csrf", ""), viewer.csrf):
+        raise _foreign()
 
 
 async def form_of(request: Request) -> dict[str, str]:

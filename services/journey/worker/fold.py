@@ -62,7 +62,7 @@ class TouchpointFold:
         in_force = await rules.held(connection, workspace)
         attribution = await attribute(connection, workspace, [_read(touchpoint) for touchpoint in sorted_.fresh])
         changes, own = _changes(attribution)
-        rows = await subjects.locked(connection, workspace, changes.touched() | attribution.lost.keys())
+        rows = await subjects.locked(connection, workspace, changes.touched())
         journeys.check_folds(rows, changes)
         told = await journeys.after(connection, workspace, changes, rows)
         await journeys.add_to_accounts(connection, workspace, own)
@@ -123,7 +123,8 @@ def _changes(attribution: Attribution) -> tuple[Changes, Mapping[SubjectId, list
     for owner, reading in attribution.owned:
         whose = own if reading.account is not None else fresh
         whose[attribution.customer_of[owner]].append(reading)
-    return Changes(fresh, attribution.gathered, set(attribution.refold)), own
+    changes = Changes(fresh, attribution.gathered, set(attribution.refold), frozenset(attribution.lost))
+    return changes, own
 
 
 def _lost(

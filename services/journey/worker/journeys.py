@@ -26,11 +26,12 @@ class Journey(NamedTuple):
 
 @dataclass
 class Changes:
-    """What happens to customers in one transaction: new touchpoints, journeys that join, and who is folded again."""
+    """What happens to customers in one transaction: new touchpoints, joins, who is folded again, who is lost."""
 
     fresh: dict[SubjectId, list[Reading]] = field(default_factory=dict)
     gathered: Mapping[SubjectId, frozenset[SubjectId]] = field(default_factory=dict)
     refold: set[SubjectId] = field(default_factory=set)
+    lost: frozenset[SubjectId] = frozenset()
 
     def customers(self) -> set[SubjectId]:
         """Everybody whose journey changes."""
@@ -42,7 +43,7 @@ class Changes:
 
     def touched(self) -> set[SubjectId]:
         """Every subject whose row is read or written."""
-        return self.customers().union(*self.gathered.values())
+        return self.customers().union(self.lost, *self.gathered.values())
 
 
 def check_folds(rows: Mapping[SubjectId, Row], changes: Changes) -> None:
@@ -92,7 +93,7 @@ async def _sessions(
 ) -> dict[SubjectId, int]:
     """Stores the sessions as they are now; returns each customer's number."""
     merging = {customer for customer in changes.customers() if customer in told or customer in changes.gathered}
-    whole = set(merging).union(*(changes.sources(customer) for customer in merging))
+    whole = set(merging).union(changes.lost, *(changes.sources(customer) for customer in merging))
     before = await sessions.of(connection, workspace, whole) if whole else {}
     growing = {customer: new for customer in changes.customers() - merging if (new := singles(changes.fresh[customer]))}
     if growing:
@@ -136,7 +137,7 @@ async def _shares(
     if shares:
         await accounts.save(connection, workspace, shares)
     concerned = {account for account, _ in shares}
-    shrinking = changes.refold.union(*changes.gathered.values()) | divided
+    shrinking = changes.refold.union(changes.lost, *changes.gathered.values()) | divided
     if shrinking:
         concerned |= await accounts.forget(connection, workspace, shrinking, shares.keys())
     if concerned:

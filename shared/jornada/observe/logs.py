@@ -48,7 +48,7 @@ def set_up(*, level: str = "INFO", readable: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("uvicorn.access", "httpx", "httpcore", "alembic", "mail.log", "asyncio"):
+    for noisy in ("uvicorn.access", "uvicorn.error", "httpx", "httpcore", "alembic", "mail.log", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
