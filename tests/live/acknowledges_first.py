@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from services.journey.app import build
-from services.journey.settings import Settings
-
 from jornada.bus import offsets
 from jornada.bus.carrier import Consumer, Received
 from jornada.bus.worker import Worker
 from jornada.runtime.main import main
+from services.journey.app import build
+from services.journey.settings import Settings
 
 _work = Worker._work
 
