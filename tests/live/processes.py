@@ -33,21 +33,21 @@ class Supervised:
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
         self._running: asyncio.Task[None] | None = None
+        self._ending = False
 
     def start(self) -> None:
         """Starts it, and again after each death."""
+        self._ending = False
         self._running = asyncio.create_task(self._keep_alive())
 
     async def stop(self) -> int | None:
         """Ends it with SIGTERM; its exit code."""
-        if self._running is not None:
-            self._running.cancel()
-        process = self._process
-        if process is None:
+        self._ending = True
+        if self._running is None:
             return None
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(process.wait(), 30)
+        self._terminate()
+        await asyncio.wait_for(self._running, 30)
+        return self._process.returncode if self._process is not None else None
 
     async def rearm(self, **environment: str) -> None:
         """Ends it and starts it with these settings changed."""
@@ -56,12 +56,20 @@ class Supervised:
         self.start()
 
     async def _keep_alive(self) -> None:
-        while True:
+        while not self._ending:
             with self._log.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
                     PYTHON, "-m", self._module, env=self._environment, stdout=log, stderr=log
                 )
-            self.deaths[await self._process.wait()] += 1
+            if self._ending:
+                self._terminate()
+            code = await self._process.wait()
+            if not self._ending:
+                self.deaths[code] += 1
+
+    def _terminate(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
 
 
 def armed(share: float, log: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from jornada.bus import backlog, embedded, kafka_producer
 from jornada.bus.backlog import Portion
-from tests.shared.bus.carriers import TOPIC, Carrier, KafkaCarrier, after, fresh, record, starting_at
+from tests.shared.bus.carriers import TOPIC, Carrier, after, fresh, record, starting_at
 from tests.shared.bus.test_contract import (
     test_a_carrier_that_is_down_is_told_within_the_deadline_and_works_again_after as down_is_told,
 )
@@ -55,9 +55,8 @@ async def test_control_publishing_before_the_ack_breaks_the_law(
         await down_is_told(carrier)
 
 
+@pytest.mark.parametrize("carrier", ["kafka"], indirect=True)
 async def test_control_no_acks_break_the_law(carrier: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not isinstance(carrier, KafkaCarrier):
-        pytest.skip("the embedded carrier has no acks to turn off")
     monkeypatch.setattr(kafka_producer, "ACKS", 0)
     await carrier.stop()
     await carrier.start()
