@@ -32,6 +32,8 @@ GRANT = WriteGrant(WORKSPACE, "app", "product", UUID(int=8))
 class HeldBus:
     """A bus in memory. `away` makes publishing fail; `gate`, where set, is awaited first."""
 
+    carrier = "held"
+
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.away = False

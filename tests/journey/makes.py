@@ -108,7 +108,7 @@ class Folding:
             try:
                 async with self.database.transaction([self.workspace]) as connection:
                     subjects = set(await self._fold(connection, records))
-                    await offsets.store(connection, {})
+                    await offsets.store(connection, "", {})
                 break
             except Conflict:
                 await asyncio.sleep(0.01)

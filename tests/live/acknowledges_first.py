@@ -14,7 +14,7 @@ _work = Worker._work
 
 async def _acknowledge_first(worker: Worker, consumer: Consumer, records: Sequence[Received]) -> None:
     async with worker._database.transaction() as connection:
-        await offsets.store(connection, offsets.following(records))
+        await offsets.store(connection, worker._bus.carrier, offsets.following(records))
     await consumer.commit(offsets.following(records))
     await _work(worker, consumer, records)
 

@@ -94,11 +94,18 @@ class Count:
 
 
 async def count(system: Running, client: LoadClient) -> Count:
-    """Holds what is stored, told and published against the journal of acks."""
+    """Holds what is stored, told and published of the client's workspace against the journal of acks.
+
+    The topics hold what earlier tests sent to theirs, under the same message ids.
+    """
     connection = await asyncpg.connect(system.database_url)
-    rows = await connection.fetch("select message_id, count(*) as n from journey.touchpoints group by 1")
+    workspace = await connection.fetchval("select id from access.workspaces where name = 'default'")
+    rows = await connection.fetch(
+        "select message_id, count(*) as n from journey.touchpoints where workspace = $1 group by 1", workspace
+    )
     versions = await connection.fetch(
-        "select id, version from journey.subjects where merged_into is null and version is not null"
+        "select id, version from journey.subjects where workspace = $1 and merged_into is null and version is not null",
+        workspace,
     )
     await connection.close()
     stored = {row["message_id"]: row["n"] for row in rows}

@@ -92,7 +92,12 @@ class Consumer(Protocol):
 
 
 class Bus(Protocol):
-    """The stream. Topics of the catalogue exist once `start` returns."""
+    """The stream. Topics of the catalogue exist once `start` returns.
+
+    `carrier` names the kind of log: one Postgres may have seen several, and a position is a position in one of them.
+    """
+
+    carrier: str
 
     async def start(self) -> None:
         """Connects, makes or checks the topics; raises BusUnavailable, or ValueError for an unsafe topic."""

@@ -64,14 +64,16 @@ def home_of(record: Received) -> WorkspaceId:
         return NOWHERE
 
 
-async def bury(connection: Connection, record: Received, reason: str, error: str) -> None:
-    """Keeps a record with why it failed, once, in the transaction that steps over it."""
+async def bury(connection: Connection, carrier: str, record: Received, reason: str, error: str) -> None:
+    """Keeps a record of the carrier's log with why it failed, once, in the transaction that steps over it."""
     headers = msgspec.json.encode([(name, value.decode("latin-1")) for name, value in record.headers]).decode()
     await connection.execute(
-        """insert into dead_letters (id, workspace, topic, partition, "offset", key, value, headers, reason, error)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing""",
-        derived_id("dead", record.topic, record.partition, record.offset),
+        """insert into dead_letters
+           (id, workspace, carrier, topic, partition, "offset", key, value, headers, reason, error)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing""",
+        derived_id("dead", carrier, record.topic, record.partition, record.offset),
         home_of(record),
+        carrier,
         record.topic,
         record.partition,
         record.offset,

@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 class EmbeddedBus:
     """See `carrier.Bus`. `database` acts as the service `bus`, is started and stopped by whoever made it."""
 
+    carrier = "embedded"
+
     def __init__(self, database: Database, *, tidy_every: float = 600.0) -> None:
         """`tidy_every`: seconds between two rounds of retention and compaction."""
         self._ownership = Ownership(database.url)

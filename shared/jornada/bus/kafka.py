@@ -19,6 +19,8 @@ __all__ = ["KafkaBus", "KafkaConnection"]
 class KafkaBus:
     """See `carrier.Bus`. Made without a broker, it becomes ready by itself once there is one."""
 
+    carrier = "kafka"
+
     def __init__(
         self,
         connection: KafkaConnection,

@@ -13,18 +13,21 @@ NEXT_VERSION = f"((select value from epoch) << {SEQUENCE_BITS}) + nextval('versi
 """SQL for the next version: the epoch in the high bits, the sequence in the low. Draw it under the row's lock."""
 
 
-async def load(connection: Connection, topics: Sequence[str]) -> dict[Partition, int]:
-    """The stored position of every partition of the topics that has one."""
-    rows = await connection.fetch("select topic, partition, next from offsets where topic = any($1)", list(topics))
+async def load(connection: Connection, carrier: str, topics: Sequence[str]) -> dict[Partition, int]:
+    """The stored position of every partition of the topics that has one, in the carrier's log."""
+    rows = await connection.fetch(
+        "select topic, partition, next from offsets where carrier = $1 and topic = any($2)", carrier, list(topics)
+    )
     return {Partition(row["topic"], row["partition"]): row["next"] for row in rows}
 
 
-async def store(connection: Connection, positions: Mapping[Partition, int]) -> None:
-    """Stores positions; each only ever grows."""
+async def store(connection: Connection, carrier: str, positions: Mapping[Partition, int]) -> None:
+    """Stores positions in the carrier's log; each only ever grows."""
     await connection.execute(
-        """insert into offsets (topic, partition, next)
-           select * from unnest($1::text[], $2::int[], $3::bigint[]) order by 1, 2
-           on conflict (topic, partition) do update set next = greatest(offsets.next, excluded.next)""",
+        """insert into offsets (carrier, topic, partition, next)
+           select $1, * from unnest($2::text[], $3::int[], $4::bigint[]) order by 2, 3
+           on conflict (carrier, topic, partition) do update set next = greatest(offsets.next, excluded.next)""",
+        carrier,
         [partition.topic for partition in positions],
         [partition.number for partition in positions],
         list(positions.values()),

@@ -183,8 +183,8 @@ class Worker:
 
         async def kept() -> None:
             async with self._database.transaction([dead_letters.home_of(record)]) as connection:
-                await dead_letters.bury(connection, record, reason[:500], repr(error))
-                await offsets.store(connection, offsets.following([record]))
+                await dead_letters.bury(connection, self._bus.carrier, record, reason[:500], repr(error))
+                await offsets.store(connection, self._bus.carrier, offsets.following([record]))
 
         await self._patiently(kept)
         return set()
@@ -196,7 +196,7 @@ class Worker:
         async with self._database.transaction(workspaces) as connection:
             subjects = set(await self._fold(connection, records))
             if position:
-                await offsets.store(connection, offsets.following(records))
+                await offsets.store(connection, self._bus.carrier, offsets.following(records))
             if replayed is not None:
                 await connection.execute(
                     "update dead_letters set replayed_at = clock_timestamp() where workspace = $1 and id = $2",
@@ -213,7 +213,7 @@ class Worker:
     async def _positions(self, assigned: Mapping[Partition, Assigned]) -> Mapping[Partition, int]:
         """Starts from the lower of the stored and the group's position: a Postgres that went back is fed again."""
         async with self._database.transaction() as connection:
-            stored = await offsets.load(connection, self.topics)
+            stored = await offsets.load(connection, self._bus.carrier, self.topics)
             went_back = any(
                 known.committed is not None and stored.get(partition, known.beginning) < known.committed
                 for partition, known in assigned.items()

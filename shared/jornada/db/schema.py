@@ -60,7 +60,8 @@ def worker_tables_v1(service: str) -> list[str]:
         f"grant usage, select on sequence {service}.versions to {own}",
         f"create table {service}.epoch (one boolean primary key default true check (one), value bigint not null)",
         f"insert into {service}.epoch (value) values (0)",
-        f"create table {service}.offsets (topic text, partition int, next bigint not null, primary key (topic, partition))",
+        f"""create table {service}.offsets (
+            carrier text, topic text, partition int, next bigint not null, primary key (carrier, topic, partition))""",
         f"grant select, insert, update, delete on {service}.epoch, {service}.offsets to {own}",
         f"""create table {service}.unpublished (
             workspace uuid, subject uuid, version bigint not null, since timestamptz not null default clock_timestamp(),
@@ -74,10 +75,11 @@ def worker_tables_v1(service: str) -> list[str]:
             primary key (workspace, subject, name)) with (fillfactor = 80)""",
         f"create index timers_due on {service}.timers (due_at)",
         f"""create table {service}.dead_letters (
-            id uuid primary key, workspace uuid, topic text not null, partition int not null, "offset" bigint not null,
+            id uuid primary key, workspace uuid,
+            carrier text not null, topic text not null, partition int not null, "offset" bigint not null,
             key bytea not null, value bytea not null, headers jsonb not null, reason text not null, error text not null,
             since timestamptz not null default clock_timestamp(), replayed_at timestamptz,
-            unique (topic, partition, "offset"))""",
+            unique (carrier, topic, partition, "offset"))""",
         f"create index dead_letters_workspace on {service}.dead_letters (workspace, since)",
         *isolated(service, "unpublished"),
         *isolated(service, "outbox"),

@@ -1,6 +1,7 @@
 """What `python -m services.<name>` does: read the settings once, wire the carriers, run the service until a signal."""
 
 import asyncio
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from jornada.observe import logs
 from jornada.runtime.running import run
 from jornada.runtime.service import Service
 from jornada.runtime.settings import DEFAULT_BROKERS, CommonSettings, KafkaSettings
+
+_log = logs.get(__name__)
 
 _S = TypeVar("_S", bound=CommonSettings)
 Build = Callable[[_S, Bus, Database, Clock], Service]
@@ -37,7 +40,8 @@ async def _run(name: str, settings: _S, build: Build[_S], url: str, kafka: Kafka
     bus = kafka_bus(kafka, client_id=f"jornada-{name}", settings=settings)
     database = Database(url, name)
     service = build(settings, bus, database, SystemClock())
-    return await run([service], host=settings.host, shared=[bus, database])
+    up = functools.partial(_log.info, "service.up", service=name, host=settings.host, port=service.port)
+    return await run([service], host=settings.host, shared=[bus, database], on_up=up)
 
 
 def kafka_bus(kafka: KafkaSettings, *, client_id: str, settings: CommonSettings) -> KafkaBus:

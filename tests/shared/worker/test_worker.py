@@ -179,6 +179,20 @@ async def test_a_first_start_reads_from_the_beginning_without_a_new_epoch(databa
         assert await connection.fetchval("select version >> $1 from counts", SEQUENCE_BITS) == 0
 
 
+async def test_a_position_in_one_carriers_log_is_none_in_anothers(database: Database) -> None:
+    """Tried on the embedded stream first and on Kafka later, with the same Postgres."""
+    first = Script([received(7, "ana"), received(8, "poison")])
+    await ran(first, database, Counts())
+    other = Script([received(7, "bia"), received(8, "poison")], known=Assigned(committed=None, beginning=0, end=3))
+    other.carrier = "another"
+    await ran(other, database, Counts())
+    assert other.starts == {P0: 0}
+    assert len(await DeadLetters(database).page(WORKSPACE, 10, None)) == 2
+    again = Script(known=Assigned(committed=9, beginning=0, end=9))
+    await ran(again, database, Counts())
+    assert again.starts == {P0: 9}
+
+
 async def test_a_gap_beyond_the_logs_memory_is_said_and_not_skipped(database: Database) -> None:
     await ran(Script([received(3, "ana")]), database, Counts())
     script = Script(known=Assigned(committed=4, beginning=50, end=60))

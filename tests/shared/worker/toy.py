@@ -99,6 +99,8 @@ class Counts:
 class Script:
     """A stream whose one consumer is handed the batches given; it keeps what is published and committed."""
 
+    carrier = "script"
+
     def __init__(self, *batches: Sequence[Received], known: Assigned | None = None) -> None:
         self.batches = list(batches)
         self.published: list[Record] = []
