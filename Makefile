@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
 export JORNADA_DATA_DIR := $(DATA)
 
-.PHONY: run test check lint format demo kafka setup
+.PHONY: run test check lint format demo kafka bench setup
 
 run: .venv/.for-run ## everything in one process (KAFKA=1: on a real Kafka, started if none answers)
 	@JORNADA_MODE=local exec $(PYTHON) -m services $(if $(KAFKA),--kafka)
@@ -35,6 +35,9 @@ demo: .venv/.for-run $(DATA)/cdnow/lifetimes ## the story, and 69,659 real purch
 
 kafka: .venv/.for-run ## a real Apache Kafka without Docker, in the foreground
 	@$(PYTHON) -m jornada.bus.local_kafka --data $(DATA)/kafka
+
+bench: setup ## what it costs, with floors and peers beside us: ratios (SUBJECTS=, ROUNDS=)
+	@$(PYTHON) -m bench $(SUBJECTS) --rounds $(or $(ROUNDS),7)
 
 setup: .venv/.for-work
 

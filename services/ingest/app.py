@@ -17,8 +17,8 @@ from services.ingest.api.front import Front, documented
 from services.ingest.api.live import serve_live
 from services.ingest.api.rejections import serve_rejections
 from services.ingest.api.sources import serve_sources
-from services.ingest.budget import Budget
 from services.ingest.intake import Intake
+from services.ingest.limits import Limits
 from services.ingest.live import Live
 from services.ingest.memory import RecentIds
 from services.ingest.settings import Settings
@@ -45,14 +45,21 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     serve_dead_letters(app, gate, DeadLetters(database), reading)
     documented(app)
     recent = RecentIds(settings.ingest_remembered_ids)
-    intake = Intake(bus, recent, live, clock, patience=settings.ingest_patience)
-    collect = Collect(intake, keyring, Budget(settings.ingest_bytes_in_flight))
+    limits = Limits(
+        bytes_in_flight=settings.ingest_bytes_in_flight,
+        events_per_second=settings.ingest_events_per_second,
+        key_events_per_second=settings.ingest_key_events_per_second,
+        customer_events_per_second=settings.ingest_customer_events_per_second,
+        monotonic=clock.monotonic,
+    )
+    intake = Intake(bus, recent, live, limits.customers, clock, patience=settings.ingest_patience)
+    collect = Collect(intake, keyring, limits)
     return Service(
         name="ingest",
         port=PortSettings().of("ingest"),
         app=Front(app, collect),
         resources=[database],
-        tasks=[("worker", reading.run)],
+        tasks=[("worker", reading.run), ("pulse", limits.pulse.run)],
         workers=[reading],
         health=health,
     )

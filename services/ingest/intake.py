@@ -2,27 +2,34 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
+
+import prometheus_client
 
 from jornada.access.grants import WriteGrant
 from jornada.bus.carrier import Bus, BusUnavailable, Record
 from jornada.clock import Clock
-from jornada.events import REJECTIONS, TOUCHPOINTS, Rejection, Touchpoint, encode, new_id, topic_key
+from jornada.events import REJECTIONS, TOUCHPOINTS, Rejection, Touchpoint, encode, new_text_id, topic_key
 from jornada.observe import metrics, trace
 from services.ingest.domain.reading import Request
-from services.ingest.domain.validation import Arrival, judge
+from services.ingest.domain.validation import Arrival, judge, too_much
 from services.ingest.domain.verdicts import Accept, Reject, Result, Verdict
+from services.ingest.limits import Crowd
 from services.ingest.live import Live, Shown
-from services.ingest.memory import Key, RecentIds, Twin, key_of
+from services.ingest.memory import RecentIds, Twin
 
 _PAUSE = 0.2
+_GRACE = 1.0
+"""Seconds beyond patience: several SDKs give up ten seconds after the end of their body, and send again."""
 _DIFFERS = "The id was used before with another payload; the first one holds."
 
 
 class _Plan(NamedTuple):
-    """What is to be published, what came before, and whose outcome that hangs on."""
+    """What is to be published, with payload hashes by id; what came before, and whose outcome that hangs on."""
 
     fresh: list[Touchpoint]
+    hashes: dict[str, str]
     rejections: list[Rejection]
     twins: dict[int, Twin]
 
@@ -30,8 +37,11 @@ class _Plan(NamedTuple):
 class Intake:
     """Takes requests. `patience` is for how many seconds a passing fault of the stream is bridged."""
 
-    def __init__(self, bus: Bus, recent: RecentIds, live: Live, clock: Clock, *, patience: float) -> None:
+    def __init__(
+        self, bus: Bus, recent: RecentIds, live: Live, customers: Crowd, clock: Clock, *, patience: float
+    ) -> None:
         self._bus = bus
+        self._customers = customers
         self._recent = recent
         self._live = live
         self._clock = clock
@@ -39,46 +49,59 @@ class Intake:
 
     async def take(self, request: Request, grant: WriteGrant) -> list[Result]:
         """One result for each event, once every one is durable. Raises BusUnavailable: then none was acknowledged."""
-        arrival = Arrival(grant.workspace, grant.source, grant.role, self._clock.now(), str(new_id()))
+        arrival = Arrival(grant.workspace, grant.source, grant.role, self._clock.now(), new_text_id())
         verdicts = judge(request, arrival)
-        plan = self._planned(verdicts)
-        await self._published(plan)
-        for twin in plan.twins.values():
-            if twin.outcome is not None and not await asyncio.shield(twin.outcome):
-                raise BusUnavailable("a twin in flight failed")
+        plan = self._planned(verdicts, arrival)
+        try:
+            async with asyncio.timeout(self._patience + _GRACE):
+                await self._settled(plan)
+        except TimeoutError as error:
+            raise BusUnavailable("no answer in time") from error
         results = [_result(verdict, plan.twins.get(index)) for index, verdict in enumerate(verdicts)]
         self._told(arrival, verdicts, results)
         return results
 
-    def _planned(self, verdicts: Sequence[Verdict]) -> _Plan:
-        plan = _Plan([], [], {})
-        here: dict[Key, str] = {}
+    def _planned(self, verdicts: list[Verdict], arrival: Arrival) -> _Plan:
+        """What to do; the verdict on an event of a customer who sends too much becomes a refusal."""
+        plan = _Plan([], {}, [], {})
+        workspace, source = f"{arrival.workspace}/", f"{arrival.workspace}/{arrival.source}/"
+        self._customers.turn()
         for index, verdict in enumerate(verdicts):
             if isinstance(verdict, Reject):
                 plan.rejections.append(verdict.rejection)
                 continue
             touchpoint = verdict.touchpoint
-            first = here.get(key_of(touchpoint))
-            twin = Twin(first == touchpoint.payload_hash, None) if first else self._recent.twin(touchpoint)
+            id_, payload_hash = source + touchpoint.message_id, touchpoint.payload_hash
+            first = plan.hashes.get(id_)
+            twin = Twin(first == payload_hash, None) if first else self._recent.twin(id_, payload_hash)
             if twin is not None:
                 plan.twins[index] = twin
+            elif self._customers.over(workspace + _whose(touchpoint)):
+                verdicts[index] = refused = too_much(touchpoint, arrival, index)
+                plan.rejections.append(refused.rejection)
             else:
-                here[key_of(touchpoint)] = touchpoint.payload_hash
+                plan.hashes[id_] = payload_hash
                 plan.fresh.append(touchpoint)
         return plan
+
+    async def _settled(self, plan: _Plan) -> None:
+        """Returns once all of it is durable. Raises BusUnavailable."""
+        await self._published(plan)
+        for twin in plan.twins.values():
+            if twin.outcome is not None and not await asyncio.shield(twin.outcome):
+                raise BusUnavailable("a twin in flight failed")
 
     async def _published(self, plan: _Plan) -> None:
         if not plan.fresh and not plan.rejections:
             return
         outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         acked = False
-        for touchpoint in plan.fresh:
-            self._recent.begin(touchpoint, outcome)
+        self._recent.begin(plan.hashes, outcome)
         try:
             await self._patiently(_records(plan))
             acked = True
         finally:
-            self._recent.end(plan.fresh, acked=acked)
+            self._recent.end(plan.hashes, acked=acked)
             outcome.set_result(acked)
 
     async def _patiently(self, records: Sequence[Record]) -> None:
@@ -87,10 +110,7 @@ class Intake:
         while True:
             left = until - self._clock.monotonic()
             try:
-                async with asyncio.timeout(max(left, 0.5) + 0.5):
-                    await self._bus.publish(records, deadline=max(left, 0.5))
-            except TimeoutError as error:
-                raise BusUnavailable("no answer in time") from error
+                await self._bus.publish(records, deadline=max(left, 0.5))
             except BusUnavailable:
                 if left <= _PAUSE:
                     raise
@@ -104,17 +124,21 @@ class Intake:
             of = (result.status, result.code or "")
             counts[of] = counts.get(of, 0) + 1
         for (status, code), count in counts.items():
-            metrics.ACCEPTED.labels(status, code).inc(count)
+            _events(status, code).inc(count)
         if self._live.watched(arrival.workspace):
             shown = [_shown(verdict, result) for verdict, result in zip(verdicts, results, strict=True)]
             self._live.show(arrival.workspace, shown)
 
 
+@lru_cache(1_000)
+def _events(status: str, code: str) -> prometheus_client.Counter:
+    return metrics.ACCEPTED.labels(status, code)
+
+
 def _records(plan: _Plan) -> list[Record]:
     headers = trace.to_headers()
-    touchpoints = [
-        Record(TOUCHPOINTS.name, topic_key(each.workspace, _whose(each)), encode(each), headers) for each in plan.fresh
-    ]
+    topic, workspace = TOUCHPOINTS.name, str(plan.fresh[0].workspace) if plan.fresh else ""
+    touchpoints = [Record(topic, topic_key(workspace, _whose(each)), encode(each), headers) for each in plan.fresh]
     rejections = [
         Record(REJECTIONS.name, topic_key(each.workspace, each.source), encode(each), headers)
         for each in plan.rejections

@@ -1,18 +1,8 @@
 """Knows again what was sent a short while ago, so that a re-send costs nothing and is told so."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import NamedTuple
-
-from jornada.events import Touchpoint, WorkspaceId
-
-
-class Key(NamedTuple):
-    """What names one event of one source."""
-
-    workspace: WorkspaceId
-    source: str
-    message_id: str
 
 
 class Twin(NamedTuple):
@@ -25,38 +15,33 @@ class Twin(NamedTuple):
 class RecentIds:
     """The last `capacity` acked ids with their payload hashes, and those in flight. For one process and event loop.
 
-    An id is remembered only after its ack: what failed may come again and is new.
+    An id is the text that names one event within the system. It is remembered only after its ack: what failed may
+    come again and is new.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._acked: dict[Key, str] = {}
-        self._flying: dict[Key, tuple[str, asyncio.Future[bool]]] = {}
+        self._acked: dict[str, str] = {}
+        self._flying: dict[str, tuple[str, asyncio.Future[bool]]] = {}
 
-    def twin(self, touchpoint: Touchpoint) -> Twin | None:
+    def twin(self, id_: str, payload_hash: str) -> Twin | None:
         """The twin of an event, acked or in flight."""
-        key = key_of(touchpoint)
-        acked = self._acked.get(key)
+        acked = self._acked.get(id_)
         if acked is not None:
-            return Twin(acked == touchpoint.payload_hash, None)
-        flying = self._flying.get(key)
-        return None if flying is None else Twin(flying[0] == touchpoint.payload_hash, flying[1])
+            return Twin(acked == payload_hash, None)
+        flying = self._flying.get(id_)
+        return None if flying is None else Twin(flying[0] == payload_hash, flying[1])
 
-    def begin(self, touchpoint: Touchpoint, outcome: "asyncio.Future[bool]") -> None:
-        """Notes an event that is about to be published."""
-        self._flying[key_of(touchpoint)] = (touchpoint.payload_hash, outcome)
+    def begin(self, hashes: Mapping[str, str], outcome: "asyncio.Future[bool]") -> None:
+        """Notes events, by id with their payload hashes, that are about to be published."""
+        for id_, payload_hash in hashes.items():
+            self._flying[id_] = (payload_hash, outcome)
 
-    def end(self, touchpoints: Iterable[Touchpoint], *, acked: bool) -> None:
+    def end(self, hashes: Mapping[str, str], *, acked: bool) -> None:
         """Notes what became of them."""
-        for touchpoint in touchpoints:
-            key = key_of(touchpoint)
-            self._flying.pop(key, None)
-            if acked:
-                self._acked[key] = touchpoint.payload_hash
+        for id_ in hashes:
+            self._flying.pop(id_, None)
+        if acked:
+            self._acked.update(hashes)
         while len(self._acked) > self._capacity:
             del self._acked[next(iter(self._acked))]
-
-
-def key_of(touchpoint: Touchpoint) -> Key:
-    """What names a touchpoint within the system."""
-    return Key(touchpoint.workspace, touchpoint.source, touchpoint.message_id)

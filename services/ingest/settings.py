@@ -10,8 +10,13 @@ class Settings(CommonSettings):
 
     `patience` is for how many seconds a passing fault of the stream is bridged before a 503; `bytes_in_flight` is
     the most that bodies in hand may take together; `remembered_ids` is how many message ids are known again.
+    `events_per_second` is what one process takes of all senders, `key_events_per_second` of one write key, and
+    `customer_events_per_second`, over ten seconds, of one customer.
     """
 
     ingest_patience: float = Field(default=8.0, ge=0, le=8.5)
     ingest_bytes_in_flight: int = Field(default=67_108_864, ge=1_048_576)
     ingest_remembered_ids: int = Field(default=200_000, ge=1)
+    ingest_events_per_second: int = Field(default=200_000, ge=1)
+    ingest_key_events_per_second: int = Field(default=100_000, ge=1)
+    ingest_customer_events_per_second: int = Field(default=1_000, ge=1)

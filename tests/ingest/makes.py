@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import httpx
+
 from jornada.access.grants import Principal, WriteGrant
 from jornada.access.keyring import Keyring
 from jornada.access.secrets import digest
@@ -15,11 +17,11 @@ from jornada.db import Unavailable
 from jornada.events import TOUCHPOINTS, Touchpoint, WorkspaceId, decode
 from services.ingest.api.collect import Collect
 from services.ingest.api.front import Front
-from services.ingest.budget import Budget
 from services.ingest.domain.reading import read_batch
 from services.ingest.domain.validation import Arrival, judge
 from services.ingest.domain.verdicts import Accept, Reject, Verdict
 from services.ingest.intake import Intake
+from services.ingest.limits import Limits
 from services.ingest.live import Live
 from services.ingest.memory import RecentIds
 
@@ -86,15 +88,36 @@ class Keys:
 class Ingest:
     """The hot routes on a bus in memory."""
 
-    def __init__(self, *, patience: float = 0.0, bytes_in_flight: int = 67_108_864) -> None:
+    def __init__(
+        self,
+        *,
+        patience: float = 0.0,
+        bytes_in_flight: int = 67_108_864,
+        events_per_second: int = 1_000_000,
+        key_events_per_second: int = 1_000_000,
+        customer_events_per_second: int = 1_000,
+    ) -> None:
         self.bus = HeldBus()
         self.keys = Keys()
         self.live = Live()
-        self.budget = Budget(bytes_in_flight)
-        clock = SetClock(NOW)
-        self.intake = Intake(self.bus, RecentIds(1_000), self.live, clock, patience=patience)
-        self.collect = Collect(self.intake, Keyring(self.keys), self.budget)
+        self.clock = SetClock(NOW)
+        self.limits = Limits(
+            bytes_in_flight=bytes_in_flight,
+            events_per_second=events_per_second,
+            key_events_per_second=key_events_per_second,
+            customer_events_per_second=customer_events_per_second,
+            monotonic=self.clock.monotonic,
+        )
+        self.intake = Intake(
+            self.bus, RecentIds(1_000), self.live, self.limits.customers, self.clock, patience=patience
+        )
+        self.collect = Collect(self.intake, Keyring(self.keys), self.limits)
         self.app = Front(_nothing, self.collect)
+
+    async def post(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
+        """The answer to a body sent with the right key."""
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://ingest") as client:
+            return await client.post(path, content=body, headers={"x-write-key": KEY, **(headers or {})})
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:

@@ -183,7 +183,7 @@ async def test_bytes_in_flight_are_bounded_and_given_back() -> None:
         ingest.bus.gate.set()
         assert (await first).status_code == 200
         assert (await client.post("/v1/b", content=body, headers=BASIC)).status_code == 200
-    assert ingest.budget.taken == 0
+    assert ingest.limits.bytes.taken == 0
 
 
 async def test_a_body_that_does_not_come_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ async def test_a_body_that_does_not_come_is_let_go(monkeypatch: pytest.MonkeyPat
     scope = {"type": "http", "method": "POST", "path": "/v1/batch", "headers": [(b"x-write-key", KEY.encode())]}
     await ingest.app(scope, never, send)
     assert sent[0]["status"] == 408
-    assert ingest.budget.taken == 0
+    assert ingest.limits.bytes.taken == 0
 
 
 async def test_a_sender_that_hangs_up_leaves_nothing_behind() -> None:
@@ -215,7 +215,7 @@ async def test_a_sender_that_hangs_up_leaves_nothing_behind() -> None:
 
     scope = {"type": "http", "method": "POST", "path": "/v1/batch", "headers": [(b"x-write-key", KEY.encode())]}
     await ingest.app(scope, receive, send)
-    assert ingest.budget.taken == 0
+    assert ingest.limits.bytes.taken == 0
 
 
 _bodies = st.binary(max_size=120) | st.builds(

@@ -9,11 +9,11 @@ import pytest
 
 from jornada.bus.carrier import BusUnavailable, Record
 from jornada.events import REJECTIONS, TOUCHPOINTS, WorkspaceId
-from services.ingest.budget import Budget
 from services.ingest.domain.reading import read_batch
 from services.ingest.domain.verdicts import Result
+from services.ingest.limits import Budget
 from services.ingest.memory import RecentIds
-from tests.ingest.makes import GRANT, WORKSPACE, Ingest, accepted, batch, event
+from tests.ingest.makes import GRANT, WORKSPACE, Ingest, batch, event
 
 
 async def take(ingest: Ingest, *events: object) -> list[Result]:
@@ -118,9 +118,8 @@ async def test_a_publish_that_hangs_ends_as_unavailable() -> None:
 
 def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
     recent = RecentIds(2)
-    touchpoints = [accepted(event(messageId=name)) for name in "abc"]
-    recent.end(touchpoints, acked=True)
-    assert [recent.twin(each) is not None for each in touchpoints] == [False, True, True]
+    recent.end(dict.fromkeys("abc", "hash"), acked=True)
+    assert [recent.twin(each, "hash") is not None for each in "abc"] == [False, True, True]
 
 
 def test_the_budget_is_never_overdrawn() -> None:

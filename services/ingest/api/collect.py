@@ -1,10 +1,13 @@
 """The hot routes: one raw ASGI handler that takes events in Segment's dialect."""
 
 import asyncio
+import math
 import time
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
+from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
 from jornada.access.grants import WriteGrant
@@ -15,7 +18,6 @@ from jornada.events.touchpoints import CallType
 from jornada.observe import logs, metrics, trace
 from jornada.web import Problem
 from services.ingest.api.credentials import header_key, plausible
-from services.ingest.budget import Budget
 from services.ingest.domain.reading import (
     BODY_BYTES,
     Request,
@@ -26,12 +28,14 @@ from services.ingest.domain.reading import (
     too_large,
 )
 from services.ingest.intake import Intake
+from services.ingest.limits import Budget, Limits
 
 _log = logs.get(__name__)
 
 BODY_SECONDS = 10.0
-ANSWER_SECONDS = 9.5
-"""From the end of the body: several SDKs give up after 10 s and send again."""
+LATE, BROWSERS_LATE = 0.4, 0.8
+"""Seconds behind time from which on requests are turned away. Browsers last: they send nothing a second time."""
+LONGEST_WAIT = 300
 
 PATHS: dict[str, CallType | None] = {
     "/v1/identify": "identify",
@@ -66,25 +70,25 @@ class _Answer(NamedTuple):
 class Collect:
     """Answers POST on the hot paths: 200 with a result for each event, or why not."""
 
-    def __init__(self, intake: Intake, keyring: Keyring, budget: Budget) -> None:
+    def __init__(self, intake: Intake, keyring: Keyring, limits: Limits) -> None:
         self._intake = intake
         self._keyring = keyring
-        self._budget = budget
+        self._limits = limits
 
     async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request on `path`, one of PATHS."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         traceparent = trace.begin(headers.get(b"traceparent", b"").decode("latin-1"))
         began = time.perf_counter()
-        body = _Body(self._budget)
+        body = _Body(self._limits.bytes)
         try:
             answer = await self._answered(path, scope["method"], headers, receive, body)
         except Gone:
             return
         finally:
             body.give_back()
-        metrics.REQUESTS.labels("ingest", path, str(answer.status)).inc()
-        metrics.REQUEST_SECONDS.labels("ingest", path).observe(time.perf_counter() - began)
+        _requests(path, answer.status).inc()
+        _request_seconds(path).observe(time.perf_counter() - began)
         lines = [*answer.headers, (b"content-length", b"%d" % len(answer.body)), (b"traceparent", traceparent.encode())]
         await send({"type": "http.response.start", "status": answer.status, "headers": lines})
         await send({"type": "http.response.body", "body": answer.body})
@@ -112,22 +116,38 @@ class Collect:
     async def _collected(
         self, type_: CallType | None, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
     ) -> _Answer:
+        self._admit(headers)
         key = header_key(headers)
         grant = await self._grant(key) if key is not None else None
         raw = await body.read(headers.get(b"content-length", b""), receive)
-        async with asyncio.timeout(ANSWER_SECONDS):
-            encoding = headers.get(b"content-encoding", b"").decode("latin-1")
-            request = _read(body.counted(inflated(raw, encoding)), type_)
-            if grant is None:
-                grant = await self._grant(request.write_key)
-            results = await self._intake.take(request, grant)
-        return _Answer(200, msgspec.json.encode({"success": True, "results": results}), _JSON)
+        encoding = headers.get(b"content-encoding", b"").decode("latin-1")
+        request = _read(body.counted(inflated(raw, encoding)), type_)
+        if grant is None:
+            grant = await self._grant(request.write_key)
+        self._limits.spend(grant.key_id, len(request.events))
+        results = await self._intake.take(request, grant)
+        return _Answer(200, _json.encode({"success": True, "results": results}), _JSON)
+
+    def _admit(self, headers: dict[bytes, bytes]) -> None:
+        """Turns a request away while the process is behind, or the sum of all is: cheaply, before its body is read."""
+        late = self._limits.pulse.late() > (BROWSERS_LATE if b"origin" in headers else LATE)
+        wait = self._limits.all.wait(None)
+        if late or wait:
+            raise overloaded(wait)
 
     async def _grant(self, key: str | None) -> WriteGrant:
         grant = await self._keyring.write_grant(key) if key is not None and plausible(key) else None
         if grant is None:
             raise Problem(401, "invalid_write_key", "Send a valid write key, as the user name of Basic for instance.")
+        wait = self._limits.keys.wait(grant.key_id)
+        if wait:
+            raise Problem(429, "rate_limited", "This write key sends too much.", retry_after=_seconds(wait))
         return grant
+
+
+def overloaded(wait: float = 0.0) -> Problem:
+    """503: there is too much to do; nothing of the request was acknowledged."""
+    return Problem(503, "overloaded", "Too much is in hand; send the events again.", retry_after=_seconds(wait))
 
 
 def unavailable(retry_after: int = 2) -> Problem:
@@ -172,7 +192,7 @@ class _Body:
     def counted(self, part: bytes) -> bytes:
         """The part, once there is room for it. Raises a 503."""
         if not self._budget.take(len(part)):
-            raise Problem(503, "overloaded", "Too much is in hand; send the events again.", retry_after=1)
+            raise overloaded()
         self._taken += len(part)
         return part
 
@@ -183,6 +203,21 @@ class _Body:
 
 
 _JSON = [(b"content-type", b"application/json")]
+_json = msgspec.json.Encoder()
+
+
+def _seconds(wait: float) -> int:
+    return min(LONGEST_WAIT, max(1, math.ceil(wait)))
+
+
+@lru_cache(1_000)
+def _requests(path: str, status: int) -> Counter:
+    return metrics.REQUESTS.labels("ingest", path, str(status))
+
+
+@lru_cache(100)
+def _request_seconds(path: str) -> Histogram:
+    return metrics.REQUEST_SECONDS.labels("ingest", path)
 
 
 def _refused(problem: Problem) -> _Answer:

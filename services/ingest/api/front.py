@@ -112,5 +112,6 @@ _ERRORS = {
     "401": ("invalid_write_key", "The write key is unknown or revoked."),
     "408": ("body_too_slow", "The body did not arrive within 10 s."),
     "413": ("body_too_large", "Over 500 KB or 2,500 events."),
+    "429": ("rate_limited", "The write key sends too much; send again after `Retry-After` seconds."),
     "503": ("unavailable", "Nothing was acknowledged; send again after `Retry-After` seconds."),
 }

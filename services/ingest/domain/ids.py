@@ -21,9 +21,10 @@ def identifier(name: str, value: object) -> str | BadId | None:
         return None
     if type(value) is int:
         value = str(value)
-    if not isinstance(value, str) or len(value) > _LONGEST or _has_control(value):
+    if not isinstance(value, str) or len(value) > _LONGEST or not (value.isprintable() or _is_free_of_controls(value)):
         return BadId("id_invalid", f"`{name}` is a text of 1 to {_LONGEST} characters without control characters.")
-    if _is_everybody(value.strip().lower()):
+    text = value.strip().lower()
+    if text in _EVERYBODY or (text[-1] in "0-" and _is_zeros(text)):
         return BadId("id_illegal", f"`{name}` is a placeholder that would make one customer of many.")
     return value
 
@@ -37,9 +38,9 @@ def message_id(value: object) -> str | BadId | None:
     return BadId("message_id_invalid", f"`messageId` is a text of 1 to {_LONGEST_MESSAGE_ID} printable characters.")
 
 
-def _has_control(text: str) -> bool:
-    return not text.isprintable() and any(unicodedata.category(character) == "Cc" for character in text)
+def _is_free_of_controls(text: str) -> bool:
+    return all(unicodedata.category(character) != "Cc" for character in text)
 
 
-def _is_everybody(text: str) -> bool:
-    return text in _EVERYBODY or ("0" in text and not text.strip("0-"))
+def _is_zeros(text: str) -> bool:
+    return "0" in text and not text.strip("0-")

@@ -1,6 +1,5 @@
 """Bytes to a request: inflated within bounds, strict UTF-8, RFC 8259, an object, with a batch where one belongs."""
 
-import re
 import zlib
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ class Unreadable(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-class Read(NamedTuple):
+class Read(msgspec.Struct, frozen=True, gc=False):
     """One event as it is to be stored, and its value; or why it would not come back unchanged."""
 
     raw: bytes
@@ -118,36 +117,35 @@ def _object(body: bytes) -> Outline:
     return found
 
 
-class _Batch(msgspec.Struct):
-    batch: list[msgspec.Raw]
-
-
 _check = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_batch = msgspec.json.Decoder(_Batch)
-_SPELT = re.compile(rb"\\u00[67]")
+_events = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def _split(body: bytes) -> tuple[dict[str, bytes], list[bytes]]:
-    """The top level's members and the raw events; quickly where the name `batch` stands in the body once."""
-    if body.count(b"batch") == 1 and not _SPELT.search(body):
-        try:
-            raws = [bytes(raw) for raw in _batch.decode(body).batch]
-        except (msgspec.MsgspecError, RecursionError):
-            raws = []
-        if raws:
-            return _members(_object(_without(body, raws)).parts), raws
-    envelope = _members(_object(body).parts)
-    if not envelope.get("batch", b"").startswith(b"["):
+    """The top level's members and the raw events."""
+    envelope = _envelope(body)
+    batch = envelope.get("batch", b"")
+    if not batch.startswith(b"["):
         raise Unreadable(400, "batch_missing", "The body has no `batch` array.")
-    return envelope, [part.value for part in outline(envelope["batch"]).parts]
+    try:
+        return envelope, [bytes(raw) for raw in _events.decode(batch)]
+    except (msgspec.MsgspecError, RecursionError):
+        return envelope, [part.value for part in outline(batch).parts]
 
 
-def _without(body: bytes, raws: list[bytes]) -> bytes:
-    """The body with an empty array in place of its events."""
-    begin = at = body.index(b"[", body.index(b"batch"))
-    for raw in raws:
-        at = body.index(raw, at + 1) + len(raw) - 1
-    return body[: begin + 1] + body[body.index(b"]", at + 1) :]
+def _envelope(body: bytes) -> dict[str, bytes]:
+    """The top level's members, quickly where they, written again, are the body: then none was there twice."""
+    try:
+        members = {name: bytes(raw) for name, raw in _check.decode(body).items()}
+    except (msgspec.MsgspecError, RecursionError):
+        return _members(_object(body).parts)
+    named = [(name.encode("utf-8", "replace"), raw) for name, raw in members.items()]
+    if body.startswith(b'{"') and body in (
+        b"{%b}" % b",".join(b'"%b":%b' % member for member in named),
+        b"{%b}" % b", ".join(b'"%b": %b' % member for member in named),
+    ):
+        return members
+    return _members(_object(body).parts)
 
 
 def _members(parts: list[Part]) -> dict[str, bytes]:
@@ -161,10 +159,13 @@ def _members(parts: list[Part]) -> dict[str, bytes]:
     return members
 
 
+_plain_text = msgspec.json.Decoder(str | None)
+
+
 def _scalar(raw: bytes | None) -> object:
     """A text's or number's value; None for anything else."""
     try:
-        return msgspec.json.decode(raw or b"null", type=str | None)
+        return _plain_text.decode(raw or b"null")
     except (msgspec.MsgspecError, RecursionError):
         return None
 

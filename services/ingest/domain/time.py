@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
+
+import msgspec
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 FUTURE = timedelta(hours=24)
@@ -16,7 +19,7 @@ _RFC_3339 = re.compile(
 )
 
 
-class Occurred(NamedTuple):
+class Occurred(msgspec.Struct, frozen=True, gc=False):
     """When an event happened by our reckoning, and what was subtracted from its own time to say so."""
 
     at: datetime
@@ -35,15 +38,22 @@ def instant(value: object) -> datetime | None:
     if not isinstance(value, str) or _RFC_3339.fullmatch(value) is None:
         return None
     try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        at = datetime.fromisoformat(value if value[-1] == "Z" and value[10] == "T" else value.upper())
+        return at if at.tzinfo is UTC else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
 def sent(value: object) -> datetime | None:
     """A `sentAt`, None for a broken one, which is kept as given and used for nothing."""
-    at = instant(value)
+    at = _sent(value) if isinstance(value, str) else None
     return at if at is not None and at >= EARLIEST else None
+
+
+@lru_cache(1_024)
+def _sent(text: str) -> datetime | None:
+    """The events of a request mostly share one."""
+    return instant(text)
 
 
 def ahead_by(sent_at: Iterable[datetime], received_at: datetime) -> timedelta:

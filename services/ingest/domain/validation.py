@@ -1,10 +1,10 @@
 """The rules of an event, each with its code; the first that does not hold refuses it."""
 
-import hashlib
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, get_args
 
 import msgspec
+import xxhash
 
 from jornada.events import MessageId, Rejection, Touchpoint, WorkspaceId, derived_id
 from jornada.events.touchpoints import CallType, Role
@@ -15,6 +15,7 @@ from services.ingest.domain.reading import EVENT_BYTES, Read, Request
 from services.ingest.domain.verdicts import Accept, Reject, Verdict
 
 _CALLS = frozenset(get_args(CallType))
+_MILLISECOND = timedelta(milliseconds=1)
 _canonical = msgspec.json.Encoder(order="deterministic")
 
 
@@ -34,29 +35,40 @@ class _Refused(Exception):
         self.code, self.message = code, message
 
 
-class _Whom(NamedTuple):
-    user_id: str | None
-    anonymous_id: str | None
-    previous_id: str | None
-    group_id: str | None
-
-
 def judge(request: Request, arrival: Arrival) -> list[Verdict]:
     """One verdict for each event, in order."""
     own = [_sent_at(event) for event in request.events]
     top = time.sent(request.sent_at)
     ahead = time.ahead_by((at for at in (*own, top) if at is not None), arrival.received_at)
     return [
-        _judged(event, index, request.type, sent_at or top, ahead, arrival)
-        for index, (event, sent_at) in enumerate(zip(request.events, own, strict=True))
+        _judged(event, index, request.type, own[index] or top, ahead, arrival)
+        for index, event in enumerate(request.events)
     ]
+
+
+def too_much(touchpoint: Touchpoint, arrival: Arrival, index: int) -> Reject:
+    """The refusal of a good event, the `index`th of its request, whose customer sends too many."""
+    rejection = Rejection(
+        id=derived_id("rejection", arrival.request_id, index),
+        workspace=arrival.workspace,
+        source=arrival.source,
+        received_at=arrival.received_at,
+        code="customer_rate_limited",
+        message="This customer sends too many events at once; the event is kept and can be sent again later.",
+        message_id=touchpoint.message_id,
+        event=touchpoint.event,
+        payload=bytes(touchpoint.body).decode(),
+    )
+    return Reject(rejection, touchpoint.type)
 
 
 def payload_hash(event: dict[str, Any], type_: str) -> str:
     """What tells two payloads of one message id apart: 128 bits in hex; `sentAt` is no part of it."""
-    payload = {**event, "type": type_}
-    payload.pop("sentAt", None)
-    return hashlib.blake2b(_canonical.encode(payload), digest_size=16).hexdigest()
+    payload = event
+    if "sentAt" in event or event.get("type") != type_:
+        payload = {**event, "type": type_}
+        payload.pop("sentAt", None)
+    return xxhash.xxh3_128_hexdigest(_canonical.encode(payload))
 
 
 def _sent_at(event: Read) -> datetime | None:
@@ -86,9 +98,11 @@ def _touchpoint(
     arrival: Arrival,
 ) -> Touchpoint:
     type_ = _type(event, default)
-    _objects(event)
+    for name in ("properties", "traits", "context"):
+        if event.get(name) is not None and type(event[name]) is not dict:
+            raise _Refused(f"{name}_not_object", f"`{name}` is an object, or absent.")
     given = _good(message_id(event.get("messageId")))
-    whom = _whom(event, type_)
+    user_id, anonymous_id, previous_id, group_id = _whom(event, type_)
     stated = event.get("originalTimestamp")
     happened = time.occurred(event.get("timestamp") if stated is None else stated, sent_at, arrival.received_at, ahead)
     if isinstance(happened, time.OutOfTime):
@@ -102,13 +116,13 @@ def _touchpoint(
         received_at=arrival.received_at,
         occurred_at=happened.at,
         payload_hash=payload_hash(event, type_),
-        event=_event_name(event, type_),
-        user_id=whom.user_id,
-        anonymous_id=whom.anonymous_id,
-        previous_id=whom.previous_id,
-        group_id=whom.group_id,
+        event=_event_name(event) if type_ == "track" else None,
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        previous_id=previous_id,
+        group_id=group_id,
         sent_at=sent_at,
-        clock_shift_ms=round(happened.shift / timedelta(milliseconds=1)),
+        clock_shift_ms=round(happened.shift / _MILLISECOND) if happened.shift else 0,
         history=time.is_history(happened.at, arrival.received_at, arrival.role),
         body=msgspec.Raw(raw),
     )
@@ -125,31 +139,28 @@ def _type(event: dict[str, Any], default: CallType | None) -> CallType:
     return given  # type: ignore[return-value]
 
 
-def _objects(event: dict[str, Any]) -> None:
-    for name in ("properties", "traits", "context"):
-        if not isinstance(event.get(name, {}), dict | None):
-            raise _Refused(f"{name}_not_object", f"`{name}` is an object, or absent.")
-
-
-def _whom(event: dict[str, Any], type_: CallType) -> _Whom:
-    user_id = _good(identifier("userId", event.get("userId")))
-    anonymous_id = _good(identifier("anonymousId", event.get("anonymousId")))
-    previous_id = _good(identifier("previousId", event.get("previousId")))
-    group_id = _good(identifier("groupId", event.get("groupId")))
-    context = event.get("context")
-    account = _good(identifier("context.groupId", context.get("groupId"))) if context else None
+def _whom(event: dict[str, Any], type_: CallType) -> tuple[str | None, str | None, str | None, str | None]:
+    """User id, anonymous id, previous id and the account, each as text or None."""
+    user_id = _id(event, "userId")
+    anonymous_id = _id(event, "anonymousId")
+    previous_id = _id(event, "previousId")
+    group_id = _id(event, "groupId")
+    account = _id(event.get("context") or {}, "groupId")
     if type_ == "group" and group_id is None:
         raise _Refused("group_id_missing", "A `group` call names a `groupId`.")
     if type_ == "alias" and previous_id is None:
         raise _Refused("previous_id_missing", "An `alias` call names a `previousId`.")
     if user_id is None and anonymous_id is None and (type_ != "track" or account is None):
         raise _Refused("id_missing", "An event names a `userId` or an `anonymousId`.")
-    return _Whom(user_id, anonymous_id, previous_id, group_id if type_ == "group" else account)
+    return user_id, anonymous_id, previous_id, group_id if type_ == "group" else account
 
 
-def _event_name(event: dict[str, Any], type_: CallType) -> str | None:
-    if type_ != "track":
-        return None
+def _id(of: dict[str, Any], name: str) -> str | None:
+    value = of.get(name)
+    return None if value is None else _good(identifier(name, value))
+
+
+def _event_name(event: dict[str, Any]) -> str:
     name = event.get("event")
     if not isinstance(name, str) or not name.strip():
         raise _Refused("event_missing", "A `track` call names its `event`, a non-empty text.")

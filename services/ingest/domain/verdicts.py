@@ -1,19 +1,19 @@
 """What becomes of an event: accepted with a touchpoint, or refused with why. Values, performed elsewhere."""
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from jornada.events import Rejection, Touchpoint
 
 
-class Accept(NamedTuple):
+class Accept(msgspec.Struct, frozen=True, gc=False):
     """The event is good; this is to be published."""
 
     touchpoint: Touchpoint
 
 
-class Reject(NamedTuple):
+class Reject(msgspec.Struct, frozen=True, gc=False):
     """The event is refused; this is to be kept where its sender can see it."""
 
     rejection: Rejection

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 
 class BusUnavailable(Exception):
     """The outcome is unknown or the stream cannot be reached; asking again later may help."""
@@ -28,7 +30,7 @@ class Partition(NamedTuple):
     number: int
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """What is to be published. Records of one key keep their order; the key picks the partition."""
 
     topic: str

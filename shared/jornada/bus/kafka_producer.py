@@ -4,10 +4,10 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
+from zlib import crc32
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-from aiokafka.partitioner import DefaultPartitioner
 
 from jornada.bus.backlog import Backlog, Portion, refuse_large, settled
 from jornada.bus.carrier import BusUnavailable, Partition, Record, RecordTooLarge
@@ -30,7 +30,6 @@ class KafkaProducer:
         self._producer: Any = None
         self._opening = asyncio.Lock()
         self._lanes: dict[Partition, _Lane] = {}
-        self._partitioner = DefaultPartitioner()
 
     async def start(self) -> None:
         """Connects; raises BusUnavailable and may be called again."""
@@ -46,12 +45,7 @@ class KafkaProducer:
     async def publish(self, records: Sequence[Record], until: float) -> None:
         """Returns once all are acked by every in-sync replica; raises BusUnavailable at the loop's time `until`."""
         refuse_large(records)
-        try:
-            async with asyncio.timeout_at(until):
-                producer = await self.client()
-                parts = await self._parted(producer, records)
-        except UNREACHABLE as error:
-            raise BusUnavailable(f"Kafka: {type(error).__name__}") from error
+        parts = _parted(records, await self._partitions({record.topic for record in records}, until))
         portions: list[Portion] = []
         try:
             for partition, part in parts.items():
@@ -101,19 +95,38 @@ class KafkaProducer:
             **self._connection.settings(),
         )
 
-    async def _parted(self, producer: Any, records: Sequence[Record]) -> dict[Partition, list[Record]]:
-        numbers = {topic: sorted(await producer.partitions_for(topic)) for topic in {r.topic for r in records}}
-        parts: dict[Partition, list[Record]] = {}
-        for record in records:
-            known = numbers[record.topic]
-            parts.setdefault(Partition(record.topic, self._partitioner(record.key, known, known)), []).append(record)
-        return parts
+    async def _partitions(self, topics: set[str], until: float) -> dict[str, int]:
+        """How many each topic has: as is known already, or by asking. Raises BusUnavailable."""
+        if self._producer is not None:
+            cluster = self._producer.client.cluster
+            known = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
+            if all(known.values()):
+                return known
+        try:
+            async with asyncio.timeout_at(until):
+                producer = await self.client()
+                return {topic: len(await producer.partitions_for(topic)) for topic in topics}
+        except UNREACHABLE as error:
+            raise BusUnavailable(f"Kafka: {type(error).__name__}") from error
 
     def _lane(self, partition: Partition) -> "_Lane":
         lane = self._lanes.get(partition)
         if lane is None:
             lane = self._lanes[partition] = _Lane(self, partition)
         return lane
+
+
+def _parted(records: Sequence[Record], partitions: dict[str, int]) -> dict[Partition, list[Record]]:
+    """By CRC-32 of the key, as librdkafka's `consistent` has it: aiokafka's own murmur2 is written in Python and costs
+    more than the rest of a record's way."""
+    parts: dict[tuple[str, int], list[Record]] = {}
+    for record in records:
+        lane = (record.topic, crc32(record.key) % partitions[record.topic])
+        if lane in parts:
+            parts[lane].append(record)
+        else:
+            parts[lane] = [record]
+    return {Partition(*lane): part for lane, part in parts.items()}
 
 
 async def _end(producer: Any) -> None:

@@ -11,7 +11,7 @@ from jornada.events.catalogue import (
 )
 from jornada.events.codec import Undecodable, decode, encode, topic_key, workspace_of
 from jornada.events.crossings import Crossing
-from jornada.events.ids import MessageId, SubjectId, SubjectType, WorkspaceId, derived_id, new_id
+from jornada.events.ids import MessageId, SubjectId, SubjectType, WorkspaceId, derived_id, new_id, new_text_id
 from jornada.events.journeys import (
     Billing,
     Decayed,
@@ -89,6 +89,7 @@ __all__ = [
     "derived_id",
     "encode",
     "new_id",
+    "new_text_id",
     "topic_key",
     "workspace_of",
 ]

@@ -32,7 +32,7 @@ def decode(value: bytes, type_: type[_T] | Any) -> _T:
         raise Undecodable(str(error)) from error
 
 
-def topic_key(workspace: WorkspaceId, rest: object) -> bytes:
+def topic_key(workspace: WorkspaceId | str, rest: object) -> bytes:
     """The key of every record of every topic: the workspace (36 characters), a slash, and whom it is about."""
     return f"{workspace}/{rest}".encode()
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import functools
+import gc
 import os
 import sys
 from collections.abc import Callable
 from typing import TypeVar
+
+import uvloop
 
 from jornada.bus.carrier import Bus
 from jornada.bus.kafka import KafkaBus, KafkaConnection
@@ -33,13 +36,16 @@ def main(name: str, settings_type: type[_S], build: Build[_S]) -> None:
     if url is None or kafka.brokers is None:
         missing = "JORNADA_DATABASE_URL" if url is None else "JORNADA_KAFKA_BROKERS"
         sys.exit(f"{name}: set {missing} (to try everything in one process: make run)")
-    sys.exit(asyncio.run(_run(name, settings, build, url, kafka)))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        sys.exit(runner.run(_run(name, settings, build, url, kafka)))
 
 
 async def _run(name: str, settings: _S, build: Build[_S], url: str, kafka: KafkaSettings) -> int:
     bus = kafka_bus(kafka, client_id=f"jornada-{name}", settings=settings)
     database = Database(url, name)
     service = build(settings, bus, database, SystemClock())
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     up = functools.partial(_log.info, "service.up", service=name, host=settings.host, port=service.port)
     return await run([service], host=settings.host, shared=[bus, database], on_up=up)
 

@@ -14,6 +14,7 @@ from jornada.bus.carrier import (
     Consumer,
     LogTruncated,
     Partition,
+    Record,
     RecordTooLarge,
 )
 from jornada.events.catalogue import TOPICS
@@ -23,7 +24,8 @@ from tests.shared.bus.carriers import TOPIC, Carrier, after, drained, fresh, rec
 async def test_every_acked_record_is_read_as_it_was_sent(carrier: Carrier) -> None:
     run = fresh()
     ends = await carrier.bus.ends([TOPIC])
-    sent = [record(f"{run}-{n}", bytes([n]) * n)._replace(headers=(("trace", b"\x00\xff"),)) for n in range(200)]
+    headers = (("trace", b"\x00\xff"),)
+    sent = [Record(TOPIC, f"{run}-{n}".encode(), bytes([n]) * n, headers) for n in range(200)]
     await carrier.bus.publish(sent)
     consumer = carrier.bus.consumer(run, [TOPIC], starting_at(ends))
     await consumer.start()

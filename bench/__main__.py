@@ -1,0 +1,27 @@
+"""`make bench`: runs the comparisons and prints each goal with its ratio and interval."""
+
+import argparse
+import asyncio
+import sys
+
+from bench.ingest import comparison
+
+_SUBJECTS = {"ingest": comparison.run}
+
+
+def main() -> None:
+    """Runs all, or the subjects named."""
+    asked = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    asked.add_argument("subjects", nargs="*", metavar="subject", help=f"of {', '.join(_SUBJECTS)}; all without any")
+    asked.add_argument("--rounds", type=int, default=7, help="rounds of each side, interleaved")
+    asked.add_argument("--seconds", type=float, default=2.0, help="how long each side works in a round")
+    given = asked.parse_args()
+    unknown = set(given.subjects) - _SUBJECTS.keys()
+    if unknown:
+        sys.exit(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(_SUBJECTS)}")
+    for subject in given.subjects or _SUBJECTS:
+        asyncio.run(_SUBJECTS[subject](given.rounds, given.seconds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""What is admitted: bytes in hand, events a second by key and in all, events of one customer, and how late we are."""
+
+import asyncio
+from array import array
+from collections.abc import Callable, Hashable
+from zlib import crc32
+
+BEAT = 0.02
+"""Seconds between two beats of the pulse: what is later than that is our own doing."""
+_CELLS = 65_536
+_WINDOW = 10.0
+_KEYS = 10_000
+
+
+class Budget:
+    """So many bytes and no more."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.taken = 0
+
+    def take(self, size: int) -> bool:
+        """Takes `size` bytes if they are there."""
+        if self.taken + size > self._limit:
+            return False
+        self.taken += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Gives back what was taken."""
+        self.taken -= size
+
+
+class Rate:
+    """So many events a second for each who sends, a second's worth at once. Who has sent more waits until it is even.
+
+    It is asked before a body is read and told afterwards how much was in it, so that a refusal costs next to nothing.
+    """
+
+    def __init__(self, per_second: int, monotonic: Callable[[], float]) -> None:
+        self._rate = per_second
+        self._monotonic = monotonic
+        self._even_at: dict[Hashable, float] = {}
+
+    def wait(self, who: Hashable) -> float:
+        """For how many seconds `who` has to wait; 0 if not at all."""
+        return max(0.0, self._even_at.get(who, 0.0) - self._monotonic() - 1.0)
+
+    def spend(self, who: Hashable, events: int) -> None:
+        """Notes what was sent."""
+        now = self._monotonic()
+        self._even_at[who] = max(self._even_at.pop(who, 0.0), now) + events / self._rate
+        while len(self._even_at) > _KEYS:
+            del self._even_at[next(iter(self._even_at))]
+
+
+class Crowd:
+    """No more than so many events a second of one customer, over ten seconds; the others never feel it.
+
+    Customers share counters, so that millions of them cost nothing; who shares one that ran over is counted by name
+    for the rest of the ten seconds, so a flood may pass with twice its limit and nobody else is touched.
+    """
+
+    def __init__(self, per_second: int, monotonic: Callable[[], float]) -> None:
+        self._most = int(per_second * _WINDOW)
+        self._monotonic = monotonic
+        self._cells = array("L", bytes(8 * _CELLS))
+        self._named: dict[str, int] = {}
+        self._until = 0.0
+
+    def turn(self) -> None:
+        """Begins a new ten seconds when they are over; to be called once a request."""
+        now = self._monotonic()
+        if now >= self._until:
+            self._until = now + _WINDOW
+            self._cells = array("L", bytes(8 * _CELLS))
+            self._named.clear()
+
+    def over(self, customer: str) -> bool:
+        """Counts an event of a customer; whether it is one too many."""
+        cell = crc32(customer.encode()) % _CELLS
+        self._cells[cell] += 1
+        if self._cells[cell] <= self._most:
+            return False
+        count = self._named[customer] = self._named.get(customer, 0) + 1
+        return count > self._most
+
+
+class Pulse:
+    """How late the process is: by how much the beat that should have come has not."""
+
+    def __init__(self) -> None:
+        self._due = float("inf")
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(self) -> None:
+        """Beats for ever."""
+        self._loop = asyncio.get_running_loop()
+        while True:
+            self._due = self._loop.time() + BEAT
+            await asyncio.sleep(BEAT)
+
+    def late(self) -> float:
+        """Seconds; 0 while all goes well, and before the first beat."""
+        return max(0.0, self._loop.time() - self._due) if self._loop is not None else 0.0
+
+
+class Limits:
+    """All of them, for one process."""
+
+    def __init__(
+        self,
+        *,
+        bytes_in_flight: int,
+        events_per_second: int,
+        key_events_per_second: int,
+        customer_events_per_second: int,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.bytes = Budget(bytes_in_flight)
+        self.all = Rate(events_per_second, monotonic)
+        self.keys = Rate(key_events_per_second, monotonic)
+        self.customers = Crowd(customer_events_per_second, monotonic)
+        self.pulse = Pulse()
+
+    def spend(self, key: Hashable, events: int) -> None:
+        """Notes events that came in with a key."""
+        self.all.spend(None, events)
+        self.keys.spend(key, events)
