@@ -17,7 +17,7 @@ from jornada.db.local import LocalPostgres
 from jornada.db.migrations import migrated
 from jornada.observe import logs
 from jornada.runtime import CommonSettings, Service
-from jornada.runtime.main import kafka_bus
+from jornada.runtime.main import kafka_bus, on_loop
 from jornada.runtime.running import run
 from jornada.runtime.settings import DEFAULT_BROKERS, AddressSettings, DevelopmentSettings, KafkaSettings
 from services.console.app import build as build_console
@@ -56,7 +56,7 @@ def main() -> None:
         if "--kafka" in sys.argv[1:]:
             kafka.brokers = kafka.brokers or DEFAULT_BROKERS
             servers.enter_context(answering(kafka.brokers, settings.data_dir / "kafka"))
-        sys.exit(asyncio.run(_run(settings, postgres, kafka)))
+        sys.exit(on_loop(_run(settings, postgres, kafka)))
 
 
 async def _run(settings: CommonSettings, postgres: LocalPostgres | None, kafka: KafkaSettings) -> int:

@@ -5,8 +5,8 @@ import functools
 import gc
 import os
 import sys
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import uvloop
 
@@ -36,16 +36,25 @@ def main(name: str, settings_type: type[_S], build: Build[_S]) -> None:
     if url is None or kafka.brokers is None:
         missing = "JORNADA_DATABASE_URL" if url is None else "JORNADA_KAFKA_BROKERS"
         sys.exit(f"{name}: set {missing} (to try everything in one process: make run)")
+    sys.exit(on_loop(_run(name, settings, build, url, kafka)))
+
+
+def on_loop(process: Coroutine[Any, Any, int]) -> int:
+    """Runs a process's main coroutine; its exit code.
+
+    Millions of short-lived values a minute and few that stay: the collector of cycles looks rarely, and never again
+    at what was there from the start.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(_run(name, settings, build, url, kafka)))
+        return runner.run(process)
 
 
 async def _run(name: str, settings: _S, build: Build[_S], url: str, kafka: KafkaSettings) -> int:
     bus = kafka_bus(kafka, client_id=f"jornada-{name}", settings=settings)
     database = Database(url, name)
     service = build(settings, bus, database, SystemClock())
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
     up = functools.partial(_log.info, "service.up", service=name, host=settings.host, port=service.port)
     return await run([service], host=settings.host, shared=[bus, database], on_up=up)
 
