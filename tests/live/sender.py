@@ -56,6 +56,11 @@ class Sender:
         self._out: set[asyncio.Task[None]] = set()
         self._sending: asyncio.Task[None] | None = None
 
+    @property
+    def acked(self) -> set[str]:
+        """The ids in a whole 200."""
+        return {each for call in self.calls if call.status == 200 for each in call.ids}
+
     def start(self) -> None:
         """Sends from now on."""
         self._sending = asyncio.create_task(self._send())
