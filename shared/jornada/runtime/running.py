@@ -19,6 +19,8 @@ _log = logs.get(__name__)
 EXIT_STUCK = 75
 DRAIN_SECONDS = 10
 """For requests in flight: longer than any answer of ingest's takes."""
+_SOUND_SECONDS = 60
+"""A task that ran for so long is sound: its failures before count no more."""
 _CANCEL_SECONDS = 5
 _CLOSE_SECONDS = 7
 
@@ -168,7 +170,9 @@ async def _supervised(
     if current is not None:
         current.set_name(f"{name}:{service.name}")
     failures = 0
+    clock = asyncio.get_running_loop().time
     while True:
+        began = clock()
         try:
             await act()
             return
@@ -177,7 +181,7 @@ async def _supervised(
             _log.error("task.stopped", service=service.name, task=name, error=str(error))
             return
         except Exception:
-            failures += 1
+            failures = 1 if clock() - began > _SOUND_SECONDS else failures + 1
             _log.exception("task.failed", service=service.name, task=name, failures=failures)
             if failures > 10 and not failed.done():
                 failed.set_exception(Stuck(f"{service.name}/{name} fails again and again"))
