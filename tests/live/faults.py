@@ -14,7 +14,8 @@ LIMIT = 3_000
 @dataclass(frozen=True)
 class Fault:
     """Lasts `seconds`. No ack comes of `partitions` meanwhile, or of `large` events; `bridged` is short enough that no
-    sender hears of it."""
+    sender hears of it. The first ack comes within `heals_within` seconds of the heal: at once, save that a connection
+    whose answer is gone for good is given up only when its request's time, 8 s, is over."""
 
     name: str
     seconds: float
@@ -22,6 +23,7 @@ class Fault:
     heal: Act
     partitions: frozenset[int] = field(default=NOWHERE)
     large: bool = False
+    heals_within: float = 5
     bridged: bool = False
 
 
@@ -84,5 +86,5 @@ LEADERLESS = Fault("leaderless", 12, _kill_second, _start_second, SECOND_HALF)
 FENCED = Fault("frozen and fenced", 4, _freeze_second, _thaw_second, SECOND_HALF, bridged=True)
 REFUSED = Fault("refusing a record", 4, _refuse, _take, large=True)
 CUT = Fault("cut before the answer", 3, _cut, _relay, SECOND_HALF, bridged=True)
-SWALLOWED = Fault("answers swallowed", 11, _swallow, _relay, SECOND_HALF)
+SWALLOWED = Fault("answers swallowed", 11, _swallow, _relay, SECOND_HALF, heals_within=9)
 FAULTS = (BLIP, FROZEN, KILLED, LEADERLESS, FENCED, REFUSED, CUT, SWALLOWED)

@@ -96,6 +96,8 @@ async def test_with_postgres_away_nothing_acked_is_lost_and_nothing_restarts(
         await sender.stop()
         assert (await _ask(system, draw_write_key(), userId="ana")).status_code == 401
         assert system.services["ingest"].deaths.total() == 0
+        # Ten such failures end the process, which an outage of a minute would suffice for.
+        assert b"task.failed" not in (tmp_path / "ingest.log").read_bytes()
     found: set[str] = set()
     for record in await records_of(kafka_brokers, TOUCHPOINTS.name):
         touchpoint: Touchpoint = decode(record.value, Touchpoint)
