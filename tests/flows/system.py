@@ -94,14 +94,20 @@ class System:
 async def fresh_database(postgres_url: str) -> AsyncIterator[str]:
     """A new, migrated database in the server; dropped at the end."""
     name = f"flow_{new_id().hex}"
-    connection = await asyncpg.connect(postgres_url)
-    await connection.execute(f"create database {name}")
+    await _command(postgres_url, f"create database {name}")
     try:
         url = urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
         await migrated(url)
         yield url
     finally:
-        await connection.execute(f"drop database if exists {name} with (force)")
+        await _command(postgres_url, f"drop database if exists {name} with (force)")
+
+
+async def _command(postgres_url: str, statement: str) -> None:
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        await connection.execute(statement)
+    finally:
         await connection.close()
 
 

@@ -35,6 +35,12 @@ class Supervised:
         self._running: asyncio.Task[None] | None = None
         self._ending = False
 
+    @property
+    def pid(self) -> int:
+        """The process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Starts it, and again after each death."""
         self._ending = False

@@ -11,10 +11,9 @@ import httpx
 import pytest
 
 from jornada import crashpoints
-from jornada.bus.carrier import Assigned, Partition
-from jornada.bus.kafka import KafkaBus, KafkaConnection
-from jornada.events import JOURNEYS, JourneyEvent, JourneySnapshot, decode, new_id
+from jornada.events import JOURNEYS, JourneyEvent, JourneySnapshot, decode
 from tests.live.client import LoadClient
+from tests.live.log import records_of
 from tests.live.processes import Running, armed, services_on, struck
 
 EVENTS, KILLS, EACH = 10_000, 20, 3
@@ -58,28 +57,10 @@ async def settled(system: Running, seconds: float) -> bool:
 
 async def newest_on_topic(brokers: str) -> dict[object, JourneyEvent]:
     """The last record of every key of the journeys topic: what a consumer would hold after compaction."""
-    bus = KafkaBus(KafkaConnection(brokers=brokers), client_id="checker")
-    await bus.start()
-
-    async def beginning(assigned: dict[Partition, Assigned]) -> dict[Partition, int]:
-        return {partition: known.beginning for partition, known in assigned.items()}
-
-    consumer = bus.consumer(f"checker-{new_id().hex}", [JOURNEYS.name], beginning)  # type: ignore[arg-type]
-    await consumer.start()
     last: dict[object, JourneyEvent] = {}
-    try:
-        ends = await bus.ends([JOURNEYS.name])
-        missing = {partition for partition, end in ends.items() if end > 0}
-        while missing:
-            for record in await consumer.poll(5_000, 1.0):
-                event: JourneyEvent = decode(record.value, JourneyEvent)
-                last[event.subject_id] = event
-                partition = Partition(record.topic, record.partition)
-                if record.offset + 1 >= ends[partition]:
-                    missing.discard(partition)
-    finally:
-        await consumer.stop()
-        await bus.stop()
+    for record in await records_of(brokers, JOURNEYS.name):
+        event: JourneyEvent = decode(record.value, JourneyEvent)
+        last[event.subject_id] = event
     return last
 
 

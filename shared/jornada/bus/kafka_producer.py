@@ -9,8 +9,8 @@ from zlib import crc32
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from jornada.bus.backlog import Backlog, Portion, refuse_large, settled
-from jornada.bus.carrier import BusUnavailable, Partition, Record, RecordTooLarge
+from jornada.bus.backlog import Backlog, Portion, refuse_large, settled, size
+from jornada.bus.carrier import BusUnavailable, Partition, Record
 from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection
 
 ACKS: str | int = "all"
@@ -160,19 +160,23 @@ class _Lane:
             except Exception as error:
                 # The lane must live on: whatever went wrong is the callers' to hear.
                 _log.warning("a batch for %s failed: %s", self._partition, type(error).__name__)
-                _fail(portions, error if isinstance(error, RecordTooLarge) else _unavailable(error))
+                _fail(portions, _unavailable(error))
                 await self._recover(error)
 
     async def _send(self, portions: list[Portion]) -> None:
         portions = await self._led(portions)
         records = [record for portion in portions for record in portion.records]
         producer = await self._owner.client()
+        refused: set[int] = set()
         while records:
             batch, taken = _batch(producer, records)
-            await self._deliver(producer, batch, records[:taken])
+            refused.update(map(id, await self._deliver(producer, batch, records[:taken])))
             records = records[taken:]
         for portion in portions:
-            portion.succeed()
+            if refused and any(id(record) in refused for record in portion.records):
+                portion.fail(BusUnavailable(f"Kafka takes less for {self._partition.topic} than a record may have"))
+            else:
+                portion.succeed()
 
     async def _led(self, portions: list[Portion]) -> list[Portion]:
         """Holds a batch back while nobody leads the partition and asks once a second; aiokafka would not pause."""
@@ -186,16 +190,21 @@ class _Lane:
             portions = [portion for portion in portions if not portion.done.done()]
         return portions
 
-    async def _deliver(self, producer: Any, batch: Any, records: list[Record]) -> None:
+    async def _deliver(self, producer: Any, batch: Any, records: list[Record]) -> list[Record]:
+        """The records that the broker refuses as too large; whatever is sent beside them must not suffer for it."""
         try:
             await (await producer.send_batch(batch, self._partition.topic, partition=self._partition.number))
-        except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
+        except (MessageSizeTooLargeError, RecordListTooLargeError):
             if len(records) == 1:
-                raise RecordTooLarge(f"the broker refuses a record for {self._partition.topic} as too large") from error
+                _log.error("%s refuses a record of %d bytes as too large", self._partition, size(records[0]))
+                return records
             middle = len(records) // 2
+            refused = []
             for half in (records[:middle], records[middle:]):
                 smaller, _ = _batch(producer, half)
-                await self._deliver(producer, smaller, half)
+                refused += await self._deliver(producer, smaller, half)
+            return refused
+        return []
 
     async def _recover(self, error: Exception) -> None:
         # The plain class means that aiokafka's sender task has died, which it never comes back from.

@@ -22,11 +22,11 @@ _CLUSTER = "jornada-local-kafka-00"
 _METADATA_V4 = struct.pack("!hhih", 3, 4, 1, -1) + struct.pack("!i?", 0, False)
 
 _SETTINGS = """\
-process.roles=broker,controller
-node.id=1
+process.roles={roles}
+node.id={node}
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listeners}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={log}
@@ -61,18 +61,37 @@ rootLogger.appenderRef.out.ref=OUT
 class LocalKafka:
     """A broker and its controller in one JVM, on the loopback; its data outlives it in `folder`."""
 
-    def __init__(self, folder: Path, port: int = 0, *, libs: Path | None = None) -> None:
-        """`port` 0 takes a free one and keeps it over restarts; jars are in `libs`, else in `folder/libs`."""
+    def __init__(
+        self,
+        folder: Path,
+        port: int = 0,
+        *,
+        libs: Path | None = None,
+        beside: "LocalKafka | None" = None,
+        advertised: int = 0,
+    ) -> None:
+        """`port` 0 takes a free one and keeps it over restarts; jars are in `libs`, else in `folder/libs`.
+
+        `beside` makes it a second node, a broker only, under that one's controller; `advertised` is the port that
+        clients are told, where something stands between them and the broker.
+        """
         self._folder = folder.absolute()
         self._libs = (libs or folder / "libs").absolute()
         self._port = port or _free_port()
-        self._controller = _free_port()
+        self._advertised = advertised or self._port
+        self._controls = beside is None
+        self._controller: int = _free_port() if beside is None else beside._controller
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def brokers(self) -> str:
         """What a client connects to, as host:port."""
-        return f"127.0.0.1:{self._port}"
+        return f"127.0.0.1:{self._advertised}"
+
+    @property
+    def port(self) -> int:
+        """Where the broker itself listens."""
+        return self._port
 
     @property
     def libs(self) -> Path:
@@ -95,7 +114,7 @@ class LocalKafka:
                 self._command(), stdout=log, stderr=log, cwd=self._folder, start_new_session=True
             )
         until = time.monotonic() + patience
-        while not _answers(self._port):
+        while not _answers(self._port, self._advertised):
             if self._process.poll() is not None or time.monotonic() > until:
                 self.kill()
                 raise RuntimeError(f"Kafka did not start: {self._last_words()}")
@@ -147,8 +166,20 @@ class LocalKafka:
     def _configure(self) -> None:
         log = self._folder / "log"
         log.mkdir(parents=True, exist_ok=True)
-        (log / "meta.properties").write_text(f"version=1\ncluster.id={_CLUSTER}\nnode.id=1\n")
-        settings = _SETTINGS.format(port=self._port, controller=self._controller, log=log)
+        node = 1 if self._controls else 2
+        identity = log / "meta.properties"
+        # The node adds its folder's own id; without that, its partitions stay without a leader after a restart.
+        if not identity.exists():
+            identity.write_text(f"version=1\ncluster.id={_CLUSTER}\nnode.id={node}\n")
+        listeners = f"PLAINTEXT://127.0.0.1:{self._port}"
+        settings = _SETTINGS.format(
+            roles="broker,controller" if self._controls else "broker",
+            node=node,
+            listeners=f"{listeners},CONTROLLER://127.0.0.1:{self._controller}" if self._controls else listeners,
+            controller=self._controller,
+            advertised=self._advertised,
+            log=log,
+        )
         (self._folder / "server.properties").write_text(settings)
         (self._folder / "log4j2.properties").write_text(_LOGGING)
 
@@ -211,15 +242,28 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _answers(port: int) -> bool:
-    """True once a metadata request is answered with at least one broker."""
+def _answers(port: int, advertised: int = 0) -> bool:
+    """True once a metadata request is answered with a broker, the one that is reached as `advertised`."""
     try:
         with socket.create_connection(("127.0.0.1", port), 1) as connection:
             connection.sendall(struct.pack("!i", len(_METADATA_V4)) + _METADATA_V4)
             answer = connection.recv(4096)
-    except OSError:
+        return advertised in _ports(answer) if advertised else bool(_ports(answer))
+    except (OSError, struct.error):
         return False
-    return len(answer) >= 16 and struct.unpack_from("!i", answer, 12)[0] > 0
+
+
+def _ports(metadata: bytes) -> list[int]:
+    """The brokers' ports in a metadata answer: each broker is its id, its host, its port and a rack."""
+    ports = []
+    (brokers,) = struct.unpack_from("!i", metadata, 12)
+    at = 16
+    for _ in range(brokers):
+        (host,) = struct.unpack_from("!h", metadata, at + 4)
+        port, rack = struct.unpack_from("!ih", metadata, at + 6 + host)
+        ports.append(port)
+        at += 12 + host + max(0, rack)
+    return ports
 
 
 @contextmanager

@@ -101,7 +101,8 @@ class Worker:
     async def _step(self, consumer: Consumer) -> None:
         try:
             records = await consumer.poll(self._batch, 0.5)
-        except BusUnavailable as error:
+        except (BusUnavailable, Unavailable, Conflict) as error:
+            # Postgres is asked too, where to start, and may be away for as long as Kafka may.
             _log.warning("poll.waiting", group=self.group, error=str(error))
             await asyncio.sleep(0.5)
             return

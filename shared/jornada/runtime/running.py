@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import Any
 
 import uvicorn
 
@@ -19,6 +18,11 @@ _log = logs.get(__name__)
 
 EXIT_STUCK = 75
 DRAIN_SECONDS = 10
+"""For requests in flight: longer than any answer of ingest's takes."""
+_SOUND_SECONDS = 60
+"""A task that ran for so long is sound: its failures before count no more."""
+_CANCEL_SECONDS = 5
+_CLOSE_SECONDS = 7
 
 
 _FOR_GOOD = (LogTruncated, TooManyDeadLetters, Outdated)
@@ -50,16 +54,28 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    life = asyncio.create_task(_lived(services, host, shared, on_up))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([life, stopping], return_when=asyncio.FIRST_COMPLETED)
+    # Once only: a second signal must not cut short what the first one began.
+    (stopping if life.done() else life).cancel()
+    try:
+        await life
+    except Stuck as error:
+        _log.error("process.giving_up", error=str(error))
+        return EXIT_STUCK
+    except asyncio.CancelledError:
+        if not life.cancelled():
+            raise
+    return 0
+
+
+async def _lived(services: Sequence[Service], host: str, shared: Sequence[Resource], on_up: Callable[[], None]) -> None:
+    """Until cancelled, also while it still waits for a resource; raises Stuck."""
     async with serving(services, host=host, shared=shared) as failed:
         on_up()
-        stopping: asyncio.Future[bool] = asyncio.ensure_future(stop.wait())
-        either: list[asyncio.Future[Any]] = [stopping, failed]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if failed.done():
-            _log.error("process.giving_up", error=str(failed.exception()))
-            return EXIT_STUCK
-    return 0
+        await asyncio.wait([failed])
+        failed.result()
 
 
 @contextlib.asynccontextmanager
@@ -133,15 +149,17 @@ async def _close(
             worker.stop()
     for server in servers:
         server.should_exit = True
-    await asyncio.wait(serving_tasks, timeout=DRAIN_SECONDS + 2)
     workers = [task for task in tasks if task.get_name().startswith("worker")]
-    if workers:
-        await asyncio.wait(workers, timeout=5)
+    await asyncio.wait([*serving_tasks, *workers], timeout=DRAIN_SECONDS + 2)
     for task in (*tasks, *serving_tasks):
         task.cancel()
-    await asyncio.gather(*tasks, *serving_tasks, return_exceptions=True)
-    for resource in reversed(opened):
-        await resource.stop()
+    await asyncio.wait([*tasks, *serving_tasks], timeout=_CANCEL_SECONDS)
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            for resource in reversed(opened):
+                await resource.stop()
+    except TimeoutError:
+        _log.warning("process.unclosed", seconds=_CLOSE_SECONDS)
 
 
 async def _supervised(
@@ -152,7 +170,9 @@ async def _supervised(
     if current is not None:
         current.set_name(f"{name}:{service.name}")
     failures = 0
+    clock = asyncio.get_running_loop().time
     while True:
+        began = clock()
         try:
             await act()
             return
@@ -161,7 +181,7 @@ async def _supervised(
             _log.error("task.stopped", service=service.name, task=name, error=str(error))
             return
         except Exception:
-            failures += 1
+            failures = 1 if clock() - began > _SOUND_SECONDS else failures + 1
             _log.exception("task.failed", service=service.name, task=name, failures=failures)
             if failures > 10 and not failed.done():
                 failed.set_exception(Stuck(f"{service.name}/{name} fails again and again"))
