@@ -59,7 +59,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
         port=PortSettings().of("ingest"),
         app=Front(app, collect),
         resources=[database],
-        tasks=[("worker", reading.run), ("pulse", limits.pulse.run)],
+        tasks=[("worker", reading.run)],
         workers=[reading],
         health=health,
     )

@@ -1,12 +1,15 @@
-"""What is admitted: bytes in hand, events a second by key and in all, events of one customer, and how late we are."""
+"""What is admitted: bytes in hand, events a second by key and in all, events of one customer, and whose turn it is."""
 
 import asyncio
+import time
 from array import array
+from collections import deque
 from collections.abc import Callable, Hashable
 from zlib import crc32
 
-BEAT = 0.02
-"""Seconds between two beats of the pulse: what is later than that is our own doing."""
+TURN = 0.02
+"""Seconds of work in one turn of the event loop."""
+_LATELY = 0.2
 _CELLS = 65_536
 _WINDOW = 10.0
 _KEYS = 10_000
@@ -86,23 +89,57 @@ class Crowd:
         return count > self._most
 
 
-class Pulse:
-    """How late the process is: by how much the beat that should have come has not."""
+class Turns:
+    """Hands the process out, a little in each turn of the event loop, so that answers go out while work comes in.
 
-    def __init__(self) -> None:
-        self._due = float("inf")
-        self._loop: asyncio.AbstractEventLoop | None = None
+    Where all is well nobody waits. Once a turn takes longer than TURN, those who come stand in line; each turn takes
+    as many of them as fit into it, by what one has taken lately, refusals and answers included.
+    """
 
-    async def run(self) -> None:
-        """Beats for ever."""
-        self._loop = asyncio.get_running_loop()
-        while True:
-            self._due = self._loop.time() + BEAT
-            await asyncio.sleep(BEAT)
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._line: deque[asyncio.Future[None]] = deque()
+        self._each = 0.001
+        self._began = 0.0
+        self._let_in = 0
+        self._turning = False
 
-    def late(self) -> float:
-        """Seconds; 0 while all goes well, and before the first beat."""
-        return max(0.0, self._loop.time() - self._due) if self._loop is not None else 0.0
+    def wait(self) -> float:
+        """Seconds that who comes now would stand in line."""
+        return len(self._line) * self._each
+
+    async def take(self) -> None:
+        """Returns when it is one's turn."""
+        if not self._turning:
+            self._turning = True
+            self._begin()
+            asyncio.get_running_loop().call_soon(self._turn)
+        if not self._line and self._monotonic() - self._began < TURN:
+            self._let_in += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._line.append(turn)
+        await turn
+
+    def _begin(self) -> None:
+        self._began = self._monotonic()
+        self._let_in = 0
+
+    def _turn(self) -> None:
+        """Once a turn of the loop, for as long as anybody comes."""
+        if self._let_in:
+            spent = (self._monotonic() - self._began) / self._let_in
+            self._each += (spent - self._each) * _LATELY
+        self._turning = bool(self._line)
+        self._begin()
+        room = max(1, int(TURN / self._each))
+        while self._line and self._let_in < room:
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                self._let_in += 1
+        if self._turning:
+            asyncio.get_running_loop().call_soon(self._turn)
 
 
 class Limits:
@@ -121,7 +158,7 @@ class Limits:
         self.all = Rate(events_per_second, monotonic)
         self.keys = Rate(key_events_per_second, monotonic)
         self.customers = Crowd(customer_events_per_second, monotonic)
-        self.pulse = Pulse()
+        self.turns = Turns()
 
     def spend(self, key: Hashable, events: int) -> None:
         """Notes events that came in with a key."""

@@ -33,8 +33,8 @@ from services.ingest.limits import Budget, Limits
 _log = logs.get(__name__)
 
 BODY_SECONDS = 10.0
-LATE, BROWSERS_LATE = 0.4, 0.8
-"""Seconds behind time from which on requests are turned away. Browsers last: they send nothing a second time."""
+LONGEST_LINE, BROWSERS_LONGEST_LINE = 0.3, 0.6
+"""Seconds to wait in line from which on requests are turned away. Browsers last: they send nothing a second time."""
 LONGEST_WAIT = 300
 
 PATHS: dict[str, CallType | None] = {
@@ -78,6 +78,10 @@ class Collect:
     async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request on `path`, one of PATHS."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        if self._too_late(headers):
+            _requests(path, _OVERLOADED.status).inc()
+            await _said(send, _OVERLOADED, [])
+            return
         traceparent = trace.begin(headers.get(b"traceparent", b"").decode("latin-1"))
         began = time.perf_counter()
         body = _Body(self._limits.bytes)
@@ -89,9 +93,7 @@ class Collect:
             body.give_back()
         _requests(path, answer.status).inc()
         _request_seconds(path).observe(time.perf_counter() - began)
-        lines = [*answer.headers, (b"content-length", b"%d" % len(answer.body)), (b"traceparent", traceparent.encode())]
-        await send({"type": "http.response.start", "status": answer.status, "headers": lines})
-        await send({"type": "http.response.body", "body": answer.body})
+        await _said(send, answer, [(b"traceparent", traceparent.encode())])
 
     async def _answered(
         self, path: str, method: str, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
@@ -116,10 +118,13 @@ class Collect:
     async def _collected(
         self, type_: CallType | None, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
     ) -> _Answer:
-        self._admit(headers)
+        wait = self._limits.all.wait(None)
+        if wait:
+            raise overloaded(wait)
         key = header_key(headers)
         grant = await self._grant(key) if key is not None else None
         raw = await body.read(headers.get(b"content-length", b""), receive)
+        await self._limits.turns.take()
         encoding = headers.get(b"content-encoding", b"").decode("latin-1")
         request = _read(body.counted(inflated(raw, encoding)), type_)
         if grant is None:
@@ -128,12 +133,10 @@ class Collect:
         results = await self._intake.take(request, grant)
         return _Answer(200, _json.encode({"success": True, "results": results}), _JSON)
 
-    def _admit(self, headers: dict[bytes, bytes]) -> None:
-        """Turns a request away while the process is behind, or the sum of all is: cheaply, before its body is read."""
-        late = self._limits.pulse.late() > (BROWSERS_LATE if b"origin" in headers else LATE)
-        wait = self._limits.all.wait(None)
-        if late or wait:
-            raise overloaded(wait)
+    def _too_late(self, headers: dict[bytes, bytes]) -> bool:
+        """Whether too many stand in line: asked before anything else, since it must cost next to nothing."""
+        wait = self._limits.turns.wait()
+        return wait > LONGEST_LINE and (wait > BROWSERS_LONGEST_LINE or b"origin" not in headers)
 
     async def _grant(self, key: str | None) -> WriteGrant:
         grant = await self._keyring.write_grant(key) if key is not None and plausible(key) else None
@@ -224,3 +227,12 @@ def _refused(problem: Problem) -> _Answer:
     response = problem.response()
     headers = [(name, value) for name, value in response.raw_headers if name != b"content-length"]
     return _Answer(problem.status, bytes(response.body), headers)
+
+
+async def _said(send: Send, answer: _Answer, more: list[tuple[bytes, bytes]]) -> None:
+    lines = [*answer.headers, (b"content-length", b"%d" % len(answer.body)), *more]
+    await send({"type": "http.response.start", "status": answer.status, "headers": lines})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+_OVERLOADED = _refused(overloaded())
