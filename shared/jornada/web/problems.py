@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request
+from fastapi import HTTPException as Anticipated
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -18,11 +19,14 @@ ECHO = 64
 """The most characters of a caller's input that an error says back."""
 
 
-class Problem(Exception):
-    """An anticipated refusal: HTTP status, a code for programs, a message for people, and what else to tell."""
+class Problem(Anticipated):
+    """An anticipated refusal: HTTP status, a code for programs, a message for people, and what else to tell.
+
+    Of FastAPI's own kind, because while it reads a body it takes every other for a body that is broken.
+    """
 
     def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None, **more: Any) -> None:
-        super().__init__(message)
+        super().__init__(status, message)
         self.status = status
         self.code = code
         self.message = message
