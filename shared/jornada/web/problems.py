@@ -70,7 +70,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> Response:
         codes = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
-        return Problem(error.status_code, codes.get(error.status_code, "http_error"), str(error.detail)).response()
+        said = Problem(error.status_code, codes.get(error.status_code, "http_error"), str(error.detail)).response()
+        said.headers.update(error.headers or {})
+        return said
 
     async def passing(_request: Request, error: Exception) -> Response:
         _log.warning("request.unavailable", error=str(error))
