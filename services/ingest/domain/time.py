@@ -15,6 +15,7 @@ _HISTORY = timedelta(hours=24)
 _HISTORY_OF_ROLE = {role: timedelta(hours=72) for role in ("import", "billing", "support")}
 _NO_CLOCK = timedelta(days=366)
 _NO_SHIFT = timedelta()
+_LONGEST = len("2026-01-31T12:00:00.123456789+00:00")
 _HOURS_MINUTES = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _RFC_3339 = re.compile(
     rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_HOURS_MINUTES}:[0-5][0-9](?:\.[0-9]{{1,9}})?(?:[Zz]|[+-]{_HOURS_MINUTES})"
@@ -49,7 +50,7 @@ def instant(value: object) -> datetime | None:
 def sent(value: object, received_at: datetime) -> datetime | None:
     """A `sentAt`, None for a broken one, which is kept as given and used for nothing: also one a year in the future,
     by which one event would move all others of its request out of their time."""
-    at = _sent(value) if isinstance(value, str) else None
+    at = _sent(value) if isinstance(value, str) and len(value) <= _LONGEST else None
     return at if at is not None and EARLIEST <= at <= received_at + _NO_CLOCK else None
 
 
