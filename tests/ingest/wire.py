@@ -30,7 +30,7 @@ class Said(NamedTuple):
 async def ask(port: int, cases: Sequence[Case], at_once: int = 8) -> AsyncIterator[Said]:
     """Sends every case on a connection of its own; slow ones all at the same time, the others a few at once.
 
-    A 503 says that nothing was acknowledged, so the case is sent again, as any SDK would.
+    A 429 or 503 says that nothing was acknowledged, so the case is sent again, as any SDK would.
     """
     slow = [asyncio.create_task(_asked(port, case)) for case in cases if _waits(case)]
     turns = asyncio.Semaphore(at_once)
@@ -38,7 +38,7 @@ async def ask(port: int, cases: Sequence[Case], at_once: int = 8) -> AsyncIterat
     async def in_turn(case: Case) -> Said:
         async with turns:
             said = await _asked(port, case)
-            while any(answer.status == 503 for answer in said.answers):
+            while any(answer.status in {429, 503} for answer in said.answers):
                 await asyncio.sleep(1)
                 said = await _asked(port, case)
             return said
