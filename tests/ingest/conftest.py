@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from jornada.access.store import PostgresAccess
-from jornada.bus.carrier import Received
+from jornada.bus.carrier import Assigned, Bus, Partition, Received
 from jornada.bus.embedded import EmbeddedBus
 from jornada.clock import SystemClock
 from jornada.db import Database
@@ -28,22 +29,27 @@ class Running:
 
     url: str
     service: Service
-    bus: EmbeddedBus
+    bus: Bus
     access: PostgresAccess
     database: Database
 
     async def touchpoints(self, workspace: UUID) -> list[Touchpoint]:
         """All that is on the stream of one workspace."""
 
-        async def from_the_start(assigned: object) -> dict[object, int]:
-            return dict.fromkeys(assigned, 0)  # type: ignore[call-overload,no-any-return]
+        async def from_the_start(assigned: Mapping[Partition, Assigned]) -> Mapping[Partition, int]:
+            return {partition: each.beginning for partition, each in assigned.items()}
 
-        consumer = self.bus.consumer(f"test-{new_id()}", [TOUCHPOINTS.name], from_the_start)  # type: ignore[arg-type]
+        ends = {each: end for each, end in (await self.bus.ends([TOUCHPOINTS.name])).items() if end}
+        consumer = self.bus.consumer(f"test-{new_id()}", [TOUCHPOINTS.name], from_the_start)
         await consumer.start()
         found: list[Received] = []
         try:
-            while records := await consumer.poll(1_000, 0.5):
-                found += records
+            async with asyncio.timeout(30):
+                while ends:
+                    for each in await consumer.poll(1_000, 0.5):
+                        found.append(each)
+                        if ends.get(partition := Partition(each.topic, each.partition), 0) <= each.offset + 1:
+                            ends.pop(partition, None)
         finally:
             await consumer.stop()
         return [decode(each.value, Touchpoint) for each in found if workspace_of(each.key) == workspace]
@@ -62,19 +68,25 @@ class Tenant:
         return {"authorization": f"Bearer {token or self.token}"}
 
 
-@pytest.fixture(scope="package")
-async def running(database_for: DatabaseFactory) -> AsyncIterator[Running]:
-    database = await database_for("ingest")
-    bus = EmbeddedBus(await database_for("bus"))
-    service = build(Settings(ingest_patience=1.0), bus, database, SystemClock())
+@asynccontextmanager
+async def running_on(bus: Bus, database: Database, patience: float = 8.0) -> AsyncIterator[Running]:
+    """The service on a carrier of its own, until the end of the block."""
+    service = build(Settings(ingest_patience=patience), bus, database, SystemClock())
     with socket.create_server(("127.0.0.1", 0)) as free:
         service.port = free.getsockname()[1]
     async with serving([service], host="127.0.0.1", shared=[bus]):
         yield Running(f"http://127.0.0.1:{service.port}", service, bus, PostgresAccess(database), database)
 
 
-@pytest.fixture
-async def tenant(running: Running) -> Tenant:
+@pytest.fixture(scope="package")
+async def running(database_for: DatabaseFactory) -> AsyncIterator[Running]:
+    bus = EmbeddedBus(await database_for("bus"))
+    async with running_on(bus, await database_for("ingest"), patience=1.0) as running:
+        yield running
+
+
+async def tenant_of(running: Running) -> Tenant:
+    """A new workspace."""
     access = running.access
     workspace = await access.create_workspace(f"w{new_id().hex}")
     await access.create_source(workspace.id, "app", "product")
@@ -82,6 +94,11 @@ async def tenant(running: Running) -> Tenant:
     token = await access.create_token(workspace.id, "all", ["read", "write", "admin", "payloads"])
     reader = await access.create_token(workspace.id, "read", ["read"])
     return Tenant(workspace.id, key.secret, token.secret, reader.secret)
+
+
+@pytest.fixture
+async def tenant(running: Running) -> Tenant:
+    return await tenant_of(running)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The service as its senders and its operators meet it."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -145,6 +146,23 @@ async def test_sources_that_are_not_there_are_said_so(
 ) -> None:
     answer = await http.request(method, path, headers=tenant.bearer())
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("position", [b"[]", b"[1]", b'["x"]', b"[null]", b"{}", b"[" * 30_000, b"\xff", b"[1e400]"])
+async def test_a_cursor_of_somebody_elses_making_is_a_400(
+    http: httpx.AsyncClient, tenant: Tenant, position: bytes
+) -> None:
+    cursor = base64.urlsafe_b64encode(position).decode()
+    for path in (f"/v1/dead-letters?cursor={cursor}", f"/v1/rejections?after={cursor}"):
+        answer = await http.get(path, headers=tenant.bearer())
+        assert answer.status_code in {400, 431} or (position == b"[1]" and "rejections" in path), path
+
+
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/t/", "/v1/sources", "/livez"])
+async def test_a_wrong_method_is_told_the_right_ones(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.request("PROPFIND", path)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"]
 
 
 async def test_only_an_admin_changes_sources(http: httpx.AsyncClient, tenant: Tenant) -> None:

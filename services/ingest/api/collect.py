@@ -100,7 +100,7 @@ class Collect:
     ) -> _Answer:
         try:
             if method != "POST":
-                raise Problem(405, "method_not_allowed", "Events are sent by POST.")
+                return _NOT_ALLOWED
             return await self._collected(PATHS[path], headers, receive, body)
         except Gone:
             raise
@@ -236,3 +236,5 @@ async def _said(send: Send, answer: _Answer, more: list[tuple[bytes, bytes]]) ->
 
 
 _OVERLOADED = _refused(overloaded())
+_NOT_ALLOWED = _refused(Problem(405, "method_not_allowed", "Events are sent by POST."))
+_NOT_ALLOWED.headers.append((b"allow", b"POST, OPTIONS"))

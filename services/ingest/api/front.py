@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jornada.web.documents import error
 from services.ingest.api.collect import PATHS, Collect
 
 _LONGEST = 4_096
@@ -89,10 +90,7 @@ def _operation(path: str) -> dict[str, Any]:
         "requestBody": {"required": True, **_json(body)},
         "responses": {
             "200": {"description": "One result an event.", **_json({"success": True, "results": [result]})},
-            **{
-                status: {"description": why, **_json({"code": code, "message": "…"})}
-                for status, (code, why) in _ERRORS.items()
-            },
+            **{status: error(code, why) for status, (code, why) in _ERRORS.items()},
         },
     }
 

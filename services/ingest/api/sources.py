@@ -11,6 +11,7 @@ from jornada.access.grants import Principal, Source, SourceRole
 from jornada.access.store import PostgresAccess, Refused
 from jornada.web import Gate, Problem
 from jornada.web.app import answer
+from jornada.web.documents import refusals
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _STATUS = {"source_unknown": 404, "source_taken": 409}
@@ -34,7 +35,9 @@ def serve_sources(app: FastAPI, gate: Gate, access: PostgresAccess) -> None:
         found = await access.sources(principal.workspace)
         return answer({"items": [_document(source) for source in found], "next": None})
 
-    @app.post("/v1/sources", tags=["sources"], status_code=201)
+    taken = (409, "source_taken", "There is a source of that name.")
+
+    @app.post("/v1/sources", tags=["sources"], status_code=201, responses=refusals(taken))
     async def created(
         new: Annotated[NewSource, Body(examples=[{"name": "billing", "role": "billing"}])],
         principal: Principal = Depends(gate.needs("admin")),

@@ -59,11 +59,13 @@ def _mirrored(raw: bytes, value: dict[str, Any]) -> bool:
     """Whether the value, written again, is the very text it was read from, and the text too plain to break a rule.
 
     Then no key was there twice and no number moved. Sixteen digits in a row may be an integer out of range, a text
-    longer than a key may be a key, and as many brackets as levels may be levels: those are for a closer look.
+    longer than a key may be a key, shorter ones with a quote between them too, and as many brackets as levels may be
+    levels: those are for a closer look.
     """
     plain = (
         raw.count(b"{") + raw.count(b"[") <= DEPTH
         and raw.count(b":") <= KEYS
+        and b'\\"' not in raw
         and _LONG_DIGITS not in raw.translate(_DIGITS)
         and _LONG_TEXT not in raw.translate(_QUOTES)
     )

@@ -4,10 +4,9 @@ import re
 from typing import NamedTuple
 
 _TOKEN = re.compile(
-    rb"[ \t\n\r]*+(?:"
-    rb"(?P<mark>[{}\[\],:])"
-    rb'|(?P<text>"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+")'
-    rb"|(?P<plain>true|false|null|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)"
+    rb"[ \t\n\r]*+(?:(\{)|(\[)|(\})|(\])|(,)|(:)"
+    rb'|("(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+")'
+    rb"|(true|false|null|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)"
     rb")"
 )
 _END = re.compile(rb"[ \t\n\r]*+\Z")
@@ -31,76 +30,57 @@ class Outline(NamedTuple):
     parts: list[Part]
 
 
+_BEGIN_OBJECT, _BEGIN_ARRAY, _END_OBJECT, _END_ARRAY, _COMMA, _COLON, _TEXT, _PLAIN = range(1, 9)
+"""What a token is: the number of its group in _TOKEN."""
+_START, _DONE, _IN_ARRAY, _ITEM, _AFTER_ITEM, _IN_OBJECT, _KEY, _AFTER_KEY, _MEMBER, _AFTER_MEMBER = range(10)
+"""Where one stands: what may come next depends on nothing else."""
+
+
+def _values(after: int) -> dict[int | None, int]:
+    return {_BEGIN_OBJECT: _IN_OBJECT, _BEGIN_ARRAY: _IN_ARRAY, _TEXT: after, _PLAIN: after}
+
+
+_NEXT: list[dict[int | None, int]] = [
+    {**_values(_DONE)},
+    {},
+    {**_values(_AFTER_ITEM), _END_ARRAY: _DONE},
+    {**_values(_AFTER_ITEM)},
+    {_COMMA: _ITEM, _END_ARRAY: _DONE},
+    {_TEXT: _AFTER_KEY, _END_OBJECT: _DONE},
+    {_TEXT: _AFTER_KEY},
+    {_COLON: _MEMBER},
+    {**_values(_AFTER_MEMBER)},
+    {_COMMA: _KEY, _END_OBJECT: _DONE},
+]
+"""For each place the tokens that may come, and where one stands after them; `_DONE` with one bracket."""
+_AFTER_ALL = [_DONE, _DONE, _AFTER_ITEM, _AFTER_ITEM, _DONE, _DONE, _DONE, _DONE, _AFTER_MEMBER, _DONE]
+"""Where one stands after the whole of a value that began in a place."""
+
+
 def outline(text: bytes) -> Outline:
     """Checks the whole text and returns its outermost parts, values as they were written. Raises NotJson."""
-    scan = _Scan(text)
-    at = 0
-    while scan.open or not scan.parts_done:
-        token = _TOKEN.match(text, at)
-        if token is None:
+    parts: list[Part] = []
+    open_: list[int] = []
+    state, at, began, key, match = _START, 0, 0, None, _TOKEN.match
+    while state != _DONE:
+        token = match(text, at)
+        kind = token.lastindex if token else None
+        before, state = state, _NEXT[state].get(kind, -1)
+        if token is None or kind is None or state < 0:
             raise NotJson(f"malformed at byte {at}")
-        scan.take(token)
         at = token.end()
+        if len(open_) == 1:
+            if before in {_IN_OBJECT, _KEY}:
+                key = token[_TEXT]
+            elif kind not in {_COMMA, _COLON}:
+                began = token.start(kind)
+        if kind <= _BEGIN_ARRAY:
+            open_.append(_AFTER_ALL[before])
+        elif kind <= _END_ARRAY:
+            state = open_.pop()
+        if len(open_) == 1 and state in {_AFTER_ITEM, _AFTER_MEMBER} and kind > _BEGIN_ARRAY:
+            parts.append(Part(key, text[began:at]))
     if _END.match(text, at) is None:
         raise NotJson(f"something follows the value at byte {at}")
-    return Outline(scan.kind, scan.parts)
-
-
-class _Scan:
-    """A grammar's state: what may come next, and which brackets stand open."""
-
-    def __init__(self, text: bytes) -> None:
-        self.kind = ""
-        self.parts: list[Part] = []
-        self.parts_done = False
-        self.open = bytearray()
-        self._text = text
-        self._next = "value"
-        self._key: bytes | None = None
-        self._began = 0
-
-    def take(self, token: re.Match[bytes]) -> None:
-        mark = token["mark"]
-        expected = self._next
-        if mark is None and token["text"] is not None and expected in {"key", "key or end"}:
-            self._named(token)
-        elif mark in {None, b"{", b"["} and expected in {"value", "value or end"}:
-            self._valued(token, mark)
-        elif mark == b":" and expected == "colon":
-            self._next = "value"
-        elif mark == b"," and expected == "comma or end":
-            self._next = "key" if bytes(self.open[-1:]) == b"{" else "value"
-        elif mark in {b"}", b"]"} and expected.endswith("or end") and self._closes(mark):
-            self._closed(token)
-        else:
-            raise NotJson(f"malformed at byte {token.start()}")
-
-    def _named(self, token: re.Match[bytes]) -> None:
-        if len(self.open) == 1:
-            self._key = token["text"]
-        self._next = "colon"
-
-    def _valued(self, token: re.Match[bytes], mark: bytes | None) -> None:
-        if len(self.open) == 1:
-            self._began = token.start(token.lastgroup or 0)
-        if mark is None:
-            self._ended(token)
-            return
-        if not self.open:
-            self.kind = mark.decode()
-        self.open += mark
-        self._next = "key or end" if mark == b"{" else "value or end"
-
-    def _closes(self, mark: bytes) -> bool:
-        return bytes(self.open[-1:]) == (b"{" if mark == b"}" else b"[")
-
-    def _closed(self, token: re.Match[bytes]) -> None:
-        self.open.pop()
-        self._ended(token)
-
-    def _ended(self, token: re.Match[bytes]) -> None:
-        self._next = "comma or end"
-        if len(self.open) == 1:
-            self.parts.append(Part(self._key, self._text[self._began : token.end()]))
-        elif not self.open:
-            self.parts_done = True
+    first = text.lstrip()[:1].decode()
+    return Outline(first if first in {"{", "["} else "", parts)

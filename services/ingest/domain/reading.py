@@ -79,7 +79,7 @@ def read_batch(body: bytes) -> Request:
     shared = {name: envelope[name] for name in ("context", "integrations") if envelope.get(name, b"null") != b"null"}
     if sum(map(len, shared.values())) * len(raws) > _SPREAD_BYTES:
         raise Unreadable(413, "batch_too_large", "The top level's context is too large for so many events.")
-    top = {name: faithful(b'{"%b":%b}' % (name.encode(), raw)) for name, raw in shared.items()}
+    top = {name: _top(name, raw) for name, raw in shared.items()}
     events = [_spread(_event(raw), shared, top) for raw in raws]
     return _keyless(events, None, _scalar(envelope.get("sentAt")), _text(_scalar(envelope.get("writeKey"))))
 
@@ -163,7 +163,7 @@ _plain_text = msgspec.json.Decoder(str | None)
 
 
 def _scalar(raw: bytes | None) -> object:
-    """A text's or number's value; None for anything else."""
+    """A text's value; None for anything else."""
     try:
         return _plain_text.decode(raw or b"null")
     except (msgspec.MsgspecError, RecursionError):
@@ -180,6 +180,14 @@ def _event(raw: bytes) -> Read:
 
 def _known(event: Read) -> dict[str, Any]:
     return event.value.value if isinstance(event.value, Unfaithful) else event.value
+
+
+def _top(name: str, raw: bytes) -> dict[str, Any] | Unfaithful:
+    """What the top level says for all events, by its name; what is wrong with it is wrong with each of them."""
+    found = faithful(b'{"%b":%b}' % (name.encode(), raw))
+    if name == "context" and not isinstance(found, Unfaithful) and not isinstance(found[name], dict):
+        return Unfaithful("context_not_object", "`context` is an object, or absent.", {})
+    return found
 
 
 def _spread(event: Read, shared: dict[str, bytes], top: dict[str, dict[str, Any] | Unfaithful]) -> Read:
@@ -217,7 +225,7 @@ def _keyless(events: list[Read], type_: CallType | None, sent_at: object, write_
 
 def _bare(event: Read) -> Read:
     if isinstance(event.value, Unfaithful):
-        secret = _text(event.value.value.get("writeKey")) or ""
-        return Read(event.raw.replace(secret.encode("utf-8", "replace") or b"\x00", b"***"), event.value)
+        kept = [each for each in outline(event.raw).parts if _scalar(each.key) != "writeKey"]
+        return Read(b"{%b}" % b",".join(b"%b:%b" % (each.key or b"", each.value) for each in kept), event.value)
     members = {name: raw for name, raw in _check.decode(event.raw).items() if name != "writeKey"}
     return Read(msgspec.json.encode(members), {name: each for name, each in event.value.items() if name != "writeKey"})

@@ -13,9 +13,12 @@ FUTURE = timedelta(hours=24)
 AHEAD = timedelta(minutes=1)
 _HISTORY = timedelta(hours=24)
 _HISTORY_OF_ROLE = {role: timedelta(hours=72) for role in ("import", "billing", "support")}
+_NO_CLOCK = timedelta(days=366)
 _NO_SHIFT = timedelta()
+_LONGEST = len("2026-01-31T12:00:00.123456789+00:00")
+_HOURS_MINUTES = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _RFC_3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+    rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_HOURS_MINUTES}:[0-5][0-9](?:\.[0-9]{{1,9}})?(?:[Zz]|[+-]{_HOURS_MINUTES})"
 )
 
 
@@ -44,10 +47,11 @@ def instant(value: object) -> datetime | None:
         return None
 
 
-def sent(value: object) -> datetime | None:
-    """A `sentAt`, None for a broken one, which is kept as given and used for nothing."""
-    at = _sent(value) if isinstance(value, str) else None
-    return at if at is not None and at >= EARLIEST else None
+def sent(value: object, received_at: datetime) -> datetime | None:
+    """A `sentAt`, None for a broken one, which is kept as given and used for nothing: also one a year in the future,
+    by which one event would move all others of its request out of their time."""
+    at = _sent(value) if isinstance(value, str) and len(value) <= _LONGEST else None
+    return at if at is not None and EARLIEST <= at <= received_at + _NO_CLOCK else None
 
 
 @lru_cache(1_024)
@@ -72,12 +76,12 @@ def occurred(stated: object, sent_at: datetime | None, received_at: datetime, ah
         own = instant(stated)
     if own is None:
         return OutOfTime("timestamp_invalid", "A timestamp is RFC 3339 with `T`, a zone and up to nine decimals.")
-    if own - EARLIEST < ahead:
+    if own < EARLIEST:
         return OutOfTime("timestamp_out_of_range", "A timestamp lies at or after 2000-01-01.")
-    at = own - ahead
+    at = max(own - ahead, EARLIEST)
     if at > received_at + FUTURE:
         return OutOfTime("timestamp_in_future", "The event lies more than 24 hours in the future.")
-    return Occurred(at, ahead)
+    return Occurred(at, own - at)
 
 
 def is_history(at: datetime, received_at: datetime, role: str) -> bool:

@@ -37,8 +37,8 @@ class _Refused(Exception):
 
 def judge(request: Request, arrival: Arrival) -> list[Verdict]:
     """One verdict for each event, in order."""
-    own = [_sent_at(event) for event in request.events]
-    top = time.sent(request.sent_at)
+    own = [_sent_at(event, arrival.received_at) for event in request.events]
+    top = time.sent(request.sent_at, arrival.received_at)
     ahead = time.ahead_by((at for at in (*own, top) if at is not None), arrival.received_at)
     return [
         _judged(event, index, request.type, own[index] or top, ahead, arrival)
@@ -71,9 +71,9 @@ def payload_hash(event: dict[str, Any], type_: str) -> str:
     return xxhash.xxh3_128_hexdigest(_canonical.encode(payload))
 
 
-def _sent_at(event: Read) -> datetime | None:
+def _sent_at(event: Read, received_at: datetime) -> datetime | None:
     value = event.value
-    return None if isinstance(value, Unfaithful) or "sentAt" not in value else time.sent(value["sentAt"])
+    return None if isinstance(value, Unfaithful) or "sentAt" not in value else time.sent(value["sentAt"], received_at)
 
 
 def _judged(

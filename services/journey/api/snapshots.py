@@ -10,10 +10,16 @@ from services.journey.api.customers import id_after
 from services.journey.store import portraits
 
 
+class Lines(Response):
+    """One JSON document a line."""
+
+    media_type = "application/x-ndjson"
+
+
 def serve(app: FastAPI, gate: Gate, database: Database) -> None:
     """Adds the route."""
 
-    @app.get("/v1/snapshots", tags=["snapshots"])
+    @app.get("/v1/snapshots", tags=["snapshots"], response_class=Lines)
     async def snapshots(
         principal: Principal = Depends(gate.needs("read")),
         limit: Limit = 1_000,
@@ -27,4 +33,4 @@ def serve(app: FastAPI, gate: Gate, database: Database) -> None:
             found = await portraits.stored(connection, principal.workspace, limit + 1, id_after(cursor))
         lines = b"".join(snapshot + b"\n" for _, snapshot in found[:limit])
         headers = {"Next-Cursor": cursor_of(str(found[limit - 1][0]))} if len(found) > limit else None
-        return Response(lines, headers=headers, media_type="application/x-ndjson")
+        return Lines(lines, headers=headers)

@@ -5,7 +5,7 @@ from collections import Counter
 from uuid import UUID
 
 from fastapi import Depends, FastAPI
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from jornada.access.grants import Principal
@@ -25,7 +25,7 @@ _PIECE = 200
 class Choice(BaseModel):
     """The name of a rule set: `subscription`, `shop` or `app`."""
 
-    rules: str
+    rules: str = Field(examples=["subscription"])
 
 
 def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:

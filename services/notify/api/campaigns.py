@@ -26,10 +26,16 @@ class PreviewGiven(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    subject: str = Field(min_length=1, max_length=500)
-    text: str = Field(min_length=1, max_length=20_000)
+    subject: str = Field(min_length=1, max_length=500, examples=["How is {{ customer.name }}?"])
+    text: str = Field(min_length=1, max_length=20_000, examples=["We have not seen you for a while."])
     html: str | None = Field(None, max_length=100_000)
     data: dict[str, Any] | None = None
+
+
+_CAMPAIGN = {
+    "schema": {"type": "object"},
+    "example": {"language": "en", "messages": {"en": {"subject": "Can we help?", "text": "We have not seen you."}}},
+}
 
 
 def serve(app: FastAPI, gate: Gate, *, database: Database, clock: Clock) -> None:
@@ -52,7 +58,7 @@ def serve(app: FastAPI, gate: Gate, *, database: Database, clock: Clock) -> None
     @app.put(
         "/v1/campaigns/{name}",
         tags=["campaigns"],
-        openapi_extra={"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}},
+        openapi_extra={"requestBody": {"content": {"application/json": _CAMPAIGN}}},
     )
     async def put(
         name: str, request: Request, dry_run: bool = False, principal: Principal = Depends(gate.needs("write"))

@@ -13,6 +13,7 @@ from jornada.db import Connection, Database
 from jornada.events import SubjectId, new_id
 from jornada.web import Gate, Limit, Problem, cursor_of, position_of
 from jornada.web.app import answer
+from jornada.web.documents import refusals
 from jornada.web.pages import page
 from services.notify.dispatch.waking import Bell
 from services.notify.domain.alerts import ALERT_TEST, When, trial_alert, webhook_body
@@ -51,7 +52,7 @@ class SubscriptionGiven(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Name
+    name: Annotated[Name, Field(examples=["Customers at risk"])]
     to: ToGiven
     when: WhenGiven = WhenGiven()
 
@@ -61,7 +62,7 @@ class SubscriptionChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Name | None = None
+    name: Annotated[Name | None, Field(examples=["Accounts at risk"])] = None
     when: WhenGiven | None = None
     to: ToGiven | None = None
     disabled: bool | None = None
@@ -117,7 +118,12 @@ def serve(
                 raise _unknown()
         return Response(status_code=204)
 
-    @app.post("/v1/alert-subscriptions/{id}/test", tags=["alerts"], status_code=202)
+    @app.post(
+        "/v1/alert-subscriptions/{id}/test",
+        tags=["alerts"],
+        status_code=202,
+        responses=refusals((409, "disabled", "It is disabled.")),
+    )
     async def tried(id: UUID, principal: Principal = Depends(gate.needs("write"))) -> Response:
         """Sends a trial alert there; what came of it is in the deliveries."""
         now, trial = clock.now(), new_id()

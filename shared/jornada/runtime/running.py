@@ -12,6 +12,7 @@ from jornada.bus.dead_letters import TooManyDeadLetters
 from jornada.bus.worker import STUCK_SECONDS, Outdated
 from jornada.db import Unavailable
 from jornada.observe import logs, metrics
+from jornada.runtime.connections import Connection
 from jornada.runtime.service import Resource, Service
 
 _log = logs.get(__name__)
@@ -116,7 +117,8 @@ def _server(service: Service, host: str) -> _Server:
             timeout_graceful_shutdown=DRAIN_SECONDS,
             timeout_keep_alive=30,
             server_header=False,
-            h11_max_incomplete_event_size=65_536,
+            http=Connection,
+            ws="none",
         )
     )
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 from fastapi import Depends, FastAPI
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from jornada.access.grants import Principal
 from jornada.bus.carrier import BusUnavailable
@@ -14,7 +14,7 @@ from jornada.bus.lag import Lag, LagMeter
 from jornada.bus.worker import Worker
 from jornada.db import Conflict, Unavailable
 from jornada.observe import metrics
-from jornada.web import problems
+from jornada.web import documents, problems
 from jornada.web.auth import Gate
 from jornada.web.middleware import Edge
 from jornada.web.pages import Limit, cursor_of, page, position_of
@@ -47,6 +47,7 @@ def application(
         redoc_url=None,
     )
     problems.install(app)
+    documents.describe(app)
     app.add_middleware(Edge, service=service, body_limit=body_limit, body_seconds=body_seconds)
 
     @app.get("/livez", tags=["health"])
@@ -54,18 +55,18 @@ def application(
         """200 while the process answers."""
         return answer({"status": "ok"})
 
-    @app.get("/readyz", tags=["health"])
+    @app.get("/readyz", tags=["health"], responses=documents.example({"status": "unready", "wrong": {}}, 503))
     async def readyz() -> Response:
         """200 when every part works, else 503 and what is wrong, part by part."""
         wrong = {name: said for name, check in checks.items() if (said := await check()) is not None}
         return answer({"status": "unready" if wrong else "ok", "wrong": wrong}, 503 if wrong else 200)
 
-    @app.get("/metrics", tags=["health"])
+    @app.get("/metrics", tags=["health"], response_class=PlainTextResponse)
     async def exposed() -> Response:
         """Metrics in Prometheus' text format."""
         return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
 
-    @app.get("/v1/lag", tags=["health"])
+    @app.get("/v1/lag", tags=["health"], responses=documents.refusals((503, "unavailable", "The stream is away.")))
     async def lagging() -> Response:
         """How far the service is behind the stream; `caught_up` covers all that was acked before the request."""
         return answer(await lag.read() if lag is not None else Lag(True, 0.0, [], 0))
@@ -81,12 +82,14 @@ def serve_dead_letters(app: FastAPI, gate: Gate, letters: DeadLetters, worker: W
         principal: Principal = Depends(gate.needs("read")), limit: Limit = 100, cursor: str | None = None
     ) -> Response:
         """Records that could not be processed, with why."""
-        found = await letters.page(principal.workspace, limit + 1, UUID(position_of(cursor)[0]) if cursor else None)
+        found = await letters.page(principal.workspace, limit + 1, _after(cursor))
         payloads = "payloads" in principal.scopes
         items = [_document(letter, payloads) for letter in found[:limit]]
         return answer(page(items, cursor_of(str(found[limit - 1].id)) if len(found) > limit else None))
 
-    @app.post("/v1/dead-letters/{id}/replay", tags=["operations"])
+    still = (409, "still_failing", "It failed again.")
+
+    @app.post("/v1/dead-letters/{id}/replay", tags=["operations"], responses=documents.refusals(still))
     async def replayed(id: UUID, principal: Principal = Depends(gate.needs("admin"))) -> Response:
         """Processes one again; twice equals once."""
         letter = await letters.one(principal.workspace, id)
@@ -99,6 +102,13 @@ def serve_dead_letters(app: FastAPI, gate: Gate, letters: DeadLetters, worker: W
         except Exception as error:
             raise problems.Problem(409, "still_failing", f"It failed again: {type(error).__name__}.") from error
         return answer({"id": letter.id, "status": "replayed"})
+
+
+def _after(cursor: str | None) -> UUID | None:
+    try:
+        return UUID(str(position_of(cursor)[0])) if cursor else None
+    except ValueError:
+        raise problems.Problem(400, "invalid_cursor", "The cursor is not one of ours.") from None
 
 
 def _document(letter: DeadLetter, payloads: bool) -> dict[str, object]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 
-from fastapi import Request
+from fastapi import Request, Security
+from fastapi.security import HTTPBearer
 
 from jornada.access.grants import Principal
 from jornada.access.keyring import Keyring
 from jornada.web.problems import Problem
+
+_declared = Security(HTTPBearer(auto_error=False, description="An API token."))
 
 
 class Gate:
@@ -15,10 +18,10 @@ class Gate:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
-    def needs(self, scope: str) -> Callable[[Request], Awaitable[Principal]]:
+    def needs(self, scope: str) -> Callable[..., Awaitable[Principal]]:
         """A FastAPI dependency: the caller's Principal, which has `scope`."""
 
-        async def allowed(request: Request) -> Principal:
+        async def allowed(request: Request, _token: object = _declared) -> Principal:
             kind, _, token = request.headers.get("authorization", "").partition(" ")
             principal = await self._keyring.principal(token.strip()) if kind.lower() == "bearer" else None
             if principal is None:

@@ -34,7 +34,7 @@ def position_of(cursor: str) -> list[Any]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         position = msgspec.json.decode(base64.urlsafe_b64decode(padded.encode("ascii")), type=list[Any])
-    except (ValueError, binascii.Error, msgspec.MsgspecError):
+    except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
         position = []
     if not position:
         raise Problem(400, "invalid_cursor", "The cursor is not one of ours.")

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request
+from fastapi import HTTPException as Anticipated
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -18,11 +19,14 @@ ECHO = 64
 """The most characters of a caller's input that an error says back."""
 
 
-class Problem(Exception):
-    """An anticipated refusal: HTTP status, a code for programs, a message for people, and what else to tell."""
+class Problem(Anticipated):
+    """An anticipated refusal: HTTP status, a code for programs, a message for people, and what else to tell.
+
+    Of FastAPI's own kind, because while it reads a body it takes every other for a body that is broken.
+    """
 
     def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None, **more: Any) -> None:
-        super().__init__(message)
+        super().__init__(status, message)
         self.status = status
         self.code = code
         self.message = message
@@ -66,7 +70,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> Response:
         codes = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
-        return Problem(error.status_code, codes.get(error.status_code, "http_error"), str(error.detail)).response()
+        said = Problem(error.status_code, codes.get(error.status_code, "http_error"), str(error.detail)).response()
+        said.headers.update(error.headers or {})
+        return said
 
     async def passing(_request: Request, error: Exception) -> Response:
         _log.warning("request.unavailable", error=str(error))

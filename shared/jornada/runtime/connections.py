@@ -1,0 +1,125 @@
+"""One connection as uvicorn serves it, with bounds that it lacks: headers come in time and within 64 KB."""
+
+import asyncio
+from typing import Any
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from jornada.web import Problem
+
+HEADER_SECONDS = 10.0
+HEADER_BYTES = 65_536
+
+
+class Connection(HttpToolsProtocol):
+    """Whoever sends headers slowly, without end or not at all is let go; a refusal is a document with a code."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._until: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._unparsed = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._until is None and self._idle():
+            self._await_headers()
+        self._unparsed += len(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as offered:
+            self._decline(data[offered.args[0] :])
+        except HttpParserError:
+            self.send_400_response("")
+        if self._until is not None and self._unparsed > HEADER_BYTES:
+            self._refuse(_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = self._unparsed = 0
+        if self._until is None:
+            self._await_headers()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value) + len(b": \r\n"))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if not self.parser.should_upgrade():
+            self._stop_waiting()
+            super().on_headers_complete()
+        elif self.parser.get_method() == b"CONNECT":
+            raise ValueError("no proxy")
+
+    def on_message_complete(self) -> None:
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def _decline(self, rest: bytes) -> None:
+        """Reads a request again without the upgrade that it offers (Java's client does), as if it had offered none."""
+        first = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = HttpRequestParser(self)
+        self.data_received(b"".join([first, *lines, b"\r\n", rest]))
+
+    def send_400_response(self, msg: str) -> None:
+        """For bytes that are no HTTP; a request before them that is whole is still answered."""
+        if self._idle() or self.cycle.more_body:
+            self._refuse(_TOO_LARGE if self._head_bytes > HEADER_BYTES else _BROKEN)
+        else:
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+
+    def _count(self, size: int) -> None:
+        """Raises, which the parser takes for the end of what it can read."""
+        self._head_bytes += size
+        if self._head_bytes > HEADER_BYTES:
+            raise ValueError
+
+    def _await_headers(self) -> None:
+        self._unparsed = 0
+        self._until = self.loop.call_later(HEADER_SECONDS, self._too_slow)
+
+    def _stop_waiting(self) -> None:
+        if self._until is not None:
+            self._until.cancel()
+            self._until = None
+
+    def _too_slow(self) -> None:
+        self._until = None
+        if not self._idle():
+            self._await_headers()
+        elif self._unparsed:
+            self._refuse(_TOO_SLOW)
+        else:
+            self.transport.close()
+
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _refuse(self, problem: Problem) -> None:
+        if self.transport.is_closing():
+            return
+        response = problem.response()
+        lines = [b"%b: %b\r\n" % header for header in (*response.raw_headers, (b"connection", b"close"))]
+        self.transport.write(b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", response.body]))
+        self._stop_waiting()
+        self.transport.close()
+
+
+_BROKEN = Problem(400, "bad_request", "This is no HTTP/1.1 request.")
+_TOO_LARGE = Problem(431, "headers_too_large", f"Headers may have at most {HEADER_BYTES} bytes.")
+_TOO_SLOW = Problem(408, "headers_too_slow", "The headers did not arrive in time.")
