@@ -13,8 +13,9 @@ from jornada.web import Gate, application
 from jornada.web.app import serve_dead_letters
 from services.ingest.api.browser import serve_settings
 from services.ingest.api.collect import Collect
-from services.ingest.api.front import Front, documented
+from services.ingest.api.front import Front
 from services.ingest.api.live import serve_live
+from services.ingest.api.openapi import documented
 from services.ingest.api.rejections import serve_rejections
 from services.ingest.api.sources import serve_sources
 from services.ingest.intake import Intake

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,12 +19,14 @@ from jornada.events.touchpoints import CallType
 from jornada.observe import logs, metrics, trace
 from jornada.web import Problem
 from services.ingest.api.credentials import header_key, plausible
+from services.ingest.domain.cloudevents import read_cloudevents
 from services.ingest.domain.reading import (
     BODY_BYTES,
     Request,
     Unreadable,
     inflated,
     read_batch,
+    read_events,
     read_single,
     too_large,
 )
@@ -54,7 +57,22 @@ PATHS: dict[str, CallType | None] = {
     "/v1/a": "alias",
     "/v1/b": None,
 }
-"""Every hot path, without its trailing slash, and what it says of an event; None for those that take a batch."""
+"""Segment's paths, without a trailing slash, and what each says of an event; None for those that take a batch."""
+
+Headers = list[tuple[bytes, bytes]]
+Reader = Callable[[bytes, Headers], Request]
+
+
+def _reader(type_: CallType | None) -> Reader:
+    return lambda body, _headers: read_batch(body) if type_ is None else read_single(body, type_)
+
+
+READERS: dict[str, Reader] = {
+    **{path: _reader(type_) for path, type_ in PATHS.items()},
+    "/v1/events": lambda body, _headers: read_events(body),
+    "/v1/cloudevents": read_cloudevents,
+}
+"""Every hot path, and how its bodies are read."""
 
 
 class Gone(Exception):
@@ -76,7 +94,7 @@ class Collect:
         self._limits = limits
 
     async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request on `path`, one of PATHS."""
+        """Answers one request on `path`, one of READERS."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if self._too_late(headers):
             _requests(path, _OVERLOADED.status).inc()
@@ -86,7 +104,7 @@ class Collect:
         began = time.perf_counter()
         body = _Body(self._limits.bytes)
         try:
-            answer = await self._answered(path, scope["method"], headers, receive, body)
+            answer = await self._answered(path, scope, headers, receive, body)
         except Gone:
             return
         finally:
@@ -96,12 +114,12 @@ class Collect:
         await _said(send, answer, [(b"traceparent", traceparent.encode())])
 
     async def _answered(
-        self, path: str, method: str, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
+        self, path: str, scope: Scope, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
     ) -> _Answer:
         try:
-            if method != "POST":
+            if scope["method"] != "POST":
                 return _NOT_ALLOWED
-            return await self._collected(PATHS[path], headers, receive, body)
+            return await self._collected(path, scope, headers, receive, body)
         except Gone:
             raise
         except Unreadable as error:
@@ -116,7 +134,7 @@ class Collect:
             return _refused(Problem(500, "internal", "Something broke on our side; it is in the log."))
 
     async def _collected(
-        self, type_: CallType | None, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
+        self, path: str, scope: Scope, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
     ) -> _Answer:
         wait = self._limits.all.wait(None)
         if wait:
@@ -126,7 +144,7 @@ class Collect:
         raw = await body.read(headers.get(b"content-length", b""), receive)
         await self._limits.turns.take()
         encoding = headers.get(b"content-encoding", b"").decode("latin-1")
-        request = _read(body.counted(inflated(raw, encoding)), type_)
+        request = READERS[path](body.counted(inflated(raw, encoding)), scope["headers"])
         if grant is None:
             grant = await self._grant(request.write_key)
         self._limits.spend(grant.key_id, len(request.events))
@@ -156,10 +174,6 @@ def overloaded(wait: float = 0.0) -> Problem:
 def unavailable(retry_after: int = 2) -> Problem:
     """503: nothing of the request was acknowledged."""
     return Problem(503, "unavailable", "The events could not be stored now; send them again.", retry_after=retry_after)
-
-
-def _read(body: bytes, type_: CallType | None) -> Request:
-    return read_batch(body) if type_ is None else read_single(body, type_)
 
 
 class _Body:

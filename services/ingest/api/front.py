@@ -1,12 +1,8 @@
 """What stands before the application: the hot routes, and CORS on every path."""
 
-from typing import Any
-
-from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jornada.web.documents import error
-from services.ingest.api.collect import PATHS, Collect
+from services.ingest.api.collect import READERS, Collect
 
 _LONGEST = 4_096
 _ALLOWED = [
@@ -35,7 +31,7 @@ class Front:
         path = scope["path"].removesuffix("/")
         if scope["method"] == "OPTIONS":
             await _preflight(scope, shared)
-        elif path in PATHS:
+        elif path in READERS:
             await self._collect(path, scope, receive, shared)
         else:
             await self._app(scope, receive, shared)
@@ -53,63 +49,3 @@ async def _preflight(scope: Scope, send: Send) -> None:
     ]
     await send({"type": "http.response.start", "status": 204, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
-
-
-def documented(app: FastAPI) -> None:
-    """Puts the hot routes into the application's OpenAPI, which does not know them otherwise."""
-    generated = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = generated()
-        if "/v1/batch" not in document["paths"]:
-            document["paths"].update({path: {"post": _operation(path)} for path in PATHS})
-            document.setdefault("components", {}).setdefault("securitySchemes", {})["writeKey"] = {
-                "type": "http",
-                "scheme": "basic",
-                "description": "The write key as user name, no password. Also Bearer, `X-Write-Key`, or `writeKey`.",
-            }
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _operation(path: str) -> dict[str, Any]:
-    call = PATHS[path]
-    example: dict[str, Any] = {"userId": "42", "messageId": "m-1", "timestamp": "2026-01-31T12:00:00.000Z"}
-    if call is None:
-        body: dict[str, Any] = {"batch": [{"type": "track", "event": "Report Exported", **example}]}
-    else:
-        body = example | _FIELDS.get(call, {})
-    result = {"message_id": "m-1", "status": "accepted"}
-    return {
-        "tags": ["events"],
-        "operationId": path.removeprefix("/v1/"),
-        "summary": f"Takes a {call} call." if call else "Takes a batch of calls.",
-        "description": "In Segment's dialect. 200 once every event is durable, or kept with why it was refused.",
-        "security": [{"writeKey": []}],
-        "requestBody": {"required": True, **_json(body)},
-        "responses": {
-            "200": {"description": "One result an event.", **_json({"success": True, "results": [result]})},
-            **{status: error(code, why) for status, (code, why) in _ERRORS.items()},
-        },
-    }
-
-
-def _json(example: dict[str, Any]) -> dict[str, Any]:
-    return {"content": {"application/json": {"schema": {"type": "object"}, "example": example}}}
-
-
-_FIELDS: dict[str, dict[str, Any]] = {
-    "identify": {"traits": {"plan": "pro"}},
-    "track": {"event": "Report Exported"},
-    "group": {"groupId": "acme"},
-    "alias": {"previousId": "a-1"},
-}
-_ERRORS = {
-    "400": ("not_json", "The body cannot be read."),
-    "401": ("invalid_write_key", "The write key is unknown or revoked."),
-    "408": ("body_too_slow", "The body did not arrive within 10 s."),
-    "413": ("body_too_large", "Over 500 KB or 2,500 events."),
-    "429": ("rate_limited", "The write key sends too much; send again after `Retry-After` seconds."),
-    "503": ("unavailable", "Nothing was acknowledged; send again after `Retry-After` seconds."),
-}

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from services.ingest.domain.codes import Refusal
 from services.ingest.domain.outline import outline
 
 DEPTH = 32
@@ -24,7 +25,7 @@ _QUOTES = bytes(byte if chr(byte) == '"' else 32 for byte in range(256))
 class Unfaithful(NamedTuple):
     """Why an event cannot be stored as sent; `value` is what could be read of it, for finding its id."""
 
-    code: str
+    code: Refusal
     message: str
     value: dict[str, Any]
 
@@ -107,7 +108,7 @@ def _plain(value: dict[str, Any], colons: int) -> bool:
 
 def careful(raw: bytes) -> dict[str, Any] | Unfaithful:
     """As `faithful`, slowly, with the reason."""
-    problems: list[str] = []
+    problems: list[Refusal] = []
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -152,8 +153,8 @@ def exact(digits: str) -> bool:
         return False
 
 
-def _shape(value: dict[str, Any]) -> list[str]:
-    problems: list[str] = []
+def _shape(value: dict[str, Any]) -> list[Refusal]:
+    problems: list[Refusal] = []
     waiting: list[tuple[Any, int]] = [(value, 1)]
     while waiting:
         each, depth = waiting.pop()
@@ -172,13 +173,13 @@ def _shape(value: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _text(text: str) -> list[str]:
+def _text(text: str) -> list[Refusal]:
     if "\x00" in text:
         return ["nul_character"]
     return ["lone_surrogate"] if any("\ud800" <= character <= "\udfff" for character in text) else []
 
 
-def _unfaithful(code: str, value: dict[str, Any]) -> Unfaithful:
+def _unfaithful(code: Refusal, value: dict[str, Any]) -> Unfaithful:
     return Unfaithful(code, _MESSAGES[code], value)
 
 
@@ -191,7 +192,7 @@ def _exactly(digits: str) -> float:
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(float_hook=_exactly)
-_MESSAGES = {
+_MESSAGES: dict[Refusal, str] = {
     "duplicate_key": "An object has the same key twice.",
     "key_too_long": f"A key may have at most {KEY_BYTES} bytes.",
     "lone_surrogate": "A text holds half of a surrogate pair, which is no character.",

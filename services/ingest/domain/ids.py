@@ -3,6 +3,8 @@
 import unicodedata
 from typing import NamedTuple
 
+from services.ingest.domain.codes import Refusal
+
 _LONGEST = 256
 _LONGEST_MESSAGE_ID = 100
 _EVERYBODY = frozenset({"", "null", "undefined", "anonymous", "0", "-1", "nan", "true", "[object object]", "guest"})
@@ -11,7 +13,7 @@ _EVERYBODY = frozenset({"", "null", "undefined", "anonymous", "0", "-1", "nan", 
 class BadId(NamedTuple):
     """Why an id cannot be taken."""
 
-    code: str
+    code: Refusal
     message: str
 
 

@@ -1,4 +1,4 @@
-"""Bytes to a request: inflated within bounds, strict UTF-8, RFC 8259, an object, with a batch where one belongs."""
+"""Bytes to a request: inflated within bounds, strict UTF-8, RFC 8259, one event or several, each as it was sent."""
 
 import zlib
 from typing import Any, NamedTuple
@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jornada.events.touchpoints import CallType
+from services.ingest.domain.codes import Unread
 from services.ingest.domain.faithful import Unfaithful, faithful, oversize
 from services.ingest.domain.outline import NotJson, Outline, Part, outline
 
@@ -19,7 +20,7 @@ _GZIP = 31
 class Unreadable(Exception):
     """The body cannot be read as a request: an HTTP status, a code and a message."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: Unread, message: str) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
 
@@ -37,7 +38,14 @@ class Request(NamedTuple):
     events: list[Read]
     type: CallType | None
     sent_at: object
-    write_key: str | None
+    write_keys: frozenset[str]
+
+    @property
+    def write_key(self) -> str | None:
+        """The key that the body names, at its top or in its events. Raises Unreadable where it names several."""
+        if len(self.write_keys) > 1:
+            raise Unreadable(400, "write_keys_differ", "The events of one request name one `writeKey`.")
+        return next(iter(self.write_keys), None)
 
 
 def inflated(body: bytes, encoding: str) -> bytes:
@@ -61,27 +69,52 @@ def too_large() -> Unreadable:
 
 def read_single(body: bytes, type_: CallType) -> Request:
     """One event, of the type that the path names. Raises Unreadable."""
-    _decoded(body)
-    try:
-        _check.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
-        _object(body)
-    event = _event(body.strip())
-    return _keyless([event], type_, _known(event).get("sentAt"), None)
+    event = _event(one(body))
+    return keyless([event], type_, _known(event).get("sentAt"))
 
 
 def read_batch(body: bytes) -> Request:
     """The events of a `batch`, each with what the top level says for all of them. Raises Unreadable."""
     _decoded(body)
     envelope, raws = _split(body)
-    if len(raws) > EVENTS:
-        raise Unreadable(413, "too_many_events", f"A batch may have at most {EVENTS} events.")
     shared = {name: envelope[name] for name in ("context", "integrations") if envelope.get(name, b"null") != b"null"}
     if sum(map(len, shared.values())) * len(raws) > _SPREAD_BYTES:
         raise Unreadable(413, "batch_too_large", "The top level's context is too large for so many events.")
     top = {name: _top(name, raw) for name, raw in shared.items()}
     events = [_spread(_event(raw), shared, top) for raw in raws]
-    return _keyless(events, None, _scalar(envelope.get("sentAt")), _text(_scalar(envelope.get("writeKey"))))
+    return keyless(events, None, _scalar(envelope.get("sentAt")), _text(_scalar(envelope.get("writeKey"))))
+
+
+def read_events(body: bytes) -> Request:
+    """One event that names its type, or an array of them, as other collectors forward them. Raises Unreadable."""
+    raws = many(body) if body.lstrip()[:1] == b"[" else [one(body)]
+    return keyless([_event(raw) for raw in raws])
+
+
+def value(body: bytes) -> bytes:
+    """The JSON value that a body is, of whatever kind. Raises Unreadable."""
+    _decoded(body)
+    try:
+        _any.decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        _outlined(body)
+    return body.strip()
+
+
+def one(body: bytes) -> bytes:
+    """The object that a body is. Raises Unreadable."""
+    found = value(body)
+    if not found.startswith(b"{"):
+        raise Unreadable(400, "not_an_object", "The body is not a JSON object.")
+    return found
+
+
+def many(body: bytes) -> list[bytes]:
+    """The items of the array that a body is. Raises Unreadable."""
+    found = value(body)
+    if not found.startswith(b"["):
+        raise Unreadable(400, "not_an_array", "The body is not a JSON array.")
+    return _items(found)
 
 
 def _gunzipped(body: bytes) -> bytes:
@@ -107,16 +140,21 @@ def _decoded(body: bytes) -> None:
         raise Unreadable(400, "not_utf8", "The body is not UTF-8.") from None
 
 
-def _object(body: bytes) -> Outline:
+def _outlined(body: bytes) -> Outline:
     try:
-        found = outline(body)
+        return outline(body)
     except NotJson:
         raise Unreadable(400, "not_json", "The body is not JSON as RFC 8259 has it.") from None
+
+
+def _object(body: bytes) -> Outline:
+    found = _outlined(body)
     if found.kind != "{":
         raise Unreadable(400, "not_an_object", "The body is not a JSON object.")
     return found
 
 
+_any = msgspec.json.Decoder(msgspec.Raw)
 _check = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _events = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -127,10 +165,17 @@ def _split(body: bytes) -> tuple[dict[str, bytes], list[bytes]]:
     batch = envelope.get("batch", b"")
     if not batch.startswith(b"["):
         raise Unreadable(400, "batch_missing", "The body has no `batch` array.")
+    return envelope, _items(batch)
+
+
+def _items(array: bytes) -> list[bytes]:
     try:
-        return envelope, [bytes(raw) for raw in _events.decode(batch)]
+        items = [bytes(raw) for raw in _events.decode(array)]
     except (msgspec.MsgspecError, RecursionError):
-        return envelope, [part.value for part in outline(batch).parts]
+        items = [part.value for part in _outlined(array).parts]
+    if len(items) > EVENTS:
+        raise Unreadable(413, "too_many_events", f"A batch may have at most {EVENTS} events.")
+    return items
 
 
 def _envelope(body: bytes) -> dict[str, bytes]:
@@ -213,14 +258,17 @@ def _put(event: Read, value: dict[str, Any], name: str, raw: bytes) -> Read:
     return _event(msgspec.json.encode(members))
 
 
-def _keyless(events: list[Read], type_: CallType | None, sent_at: object, write_key: str | None) -> Request:
+def keyless(
+    events: list[Read], type_: CallType | None = None, sent_at: object = None, write_key: str | None = None
+) -> Request:
     """The request, its key taken out of the events: a key is stored nowhere."""
-    bare = []
+    bare, keys = [], {write_key}
     for event in events:
         known = _known(event)
-        write_key = write_key or _text(known.get("writeKey"))
+        if "writeKey" in known:
+            keys.add(_text(known["writeKey"]))
         bare.append(_bare(event) if "writeKey" in known else event)
-    return Request(bare, type_, sent_at, write_key)
+    return Request(bare, type_, sent_at, frozenset(key for key in keys if key))
 
 
 def _bare(event: Read) -> Read:

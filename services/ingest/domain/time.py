@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.ingest.domain.codes import Refusal
+
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 FUTURE = timedelta(hours=24)
 AHEAD = timedelta(minutes=1)
@@ -32,7 +34,7 @@ class Occurred(msgspec.Struct, frozen=True, gc=False):
 class OutOfTime(NamedTuple):
     """An event's time cannot be taken."""
 
-    code: str
+    code: Refusal
     message: str
 
 

@@ -9,12 +9,18 @@ import xxhash
 from jornada.events import MessageId, Rejection, Touchpoint, WorkspaceId, derived_id
 from jornada.events.touchpoints import CallType, Role
 from services.ingest.domain import time
+from services.ingest.domain.codes import Refusal
 from services.ingest.domain.faithful import Unfaithful
 from services.ingest.domain.ids import BadId, identifier, message_id
 from services.ingest.domain.reading import EVENT_BYTES, Read, Request
 from services.ingest.domain.verdicts import Accept, Reject, Verdict
 
 _CALLS = frozenset(get_args(CallType))
+_OBJECTS: tuple[tuple[str, Refusal], ...] = (
+    ("properties", "properties_not_object"),
+    ("traits", "traits_not_object"),
+    ("context", "context_not_object"),
+)
 _MILLISECOND = timedelta(milliseconds=1)
 _canonical = msgspec.json.Encoder(order="deterministic")
 
@@ -30,7 +36,7 @@ class Arrival(NamedTuple):
 
 
 class _Refused(Exception):
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: Refusal, message: str) -> None:
         super().__init__(code)
         self.code, self.message = code, message
 
@@ -48,12 +54,13 @@ def judge(request: Request, arrival: Arrival) -> list[Verdict]:
 
 def too_much(touchpoint: Touchpoint, arrival: Arrival, index: int) -> Reject:
     """The refusal of a good event, the `index`th of its request, whose customer sends too many."""
+    code: Refusal = "customer_rate_limited"
     rejection = Rejection(
         id=derived_id("rejection", arrival.request_id, index),
         workspace=arrival.workspace,
         source=arrival.source,
         received_at=arrival.received_at,
-        code="customer_rate_limited",
+        code=code,
         message="This customer sends too many events at once; the event is kept and can be sent again later.",
         message_id=touchpoint.message_id,
         event=touchpoint.event,
@@ -98,9 +105,9 @@ def _touchpoint(
     arrival: Arrival,
 ) -> Touchpoint:
     type_ = _type(event, default)
-    for name in ("properties", "traits", "context"):
+    for name, code in _OBJECTS:
         if event.get(name) is not None and type(event[name]) is not dict:
-            raise _Refused(f"{name}_not_object", f"`{name}` is an object, or absent.")
+            raise _Refused(code, f"`{name}` is an object, or absent.")
     given = _good(message_id(event.get("messageId")))
     user_id, anonymous_id, previous_id, group_id = _whom(event, type_)
     stated = event.get("originalTimestamp")
