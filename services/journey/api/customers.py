@@ -10,7 +10,7 @@ from jornada.access.grants import Principal
 from jornada.clock import Clock
 from jornada.db import Connection, Database
 from jornada.events import SubjectId, WorkspaceId
-from jornada.web import Gate, Limit, Problem, cursor_of, parse_reference, position_of
+from jornada.web import Gate, Limit, Problem, cursor_of, id_after, parse_reference, position_of
 from jornada.web.app import answer
 from jornada.web.pages import page
 from services.journey.api import documents
@@ -108,16 +108,6 @@ async def account_named(connection: Connection, workspace: WorkspaceId, ref: str
 def unknown(what: str) -> Problem:
     """404."""
     return Problem(404, "not_found", f"No such {what}.")
-
-
-def id_after(cursor: str | None) -> UUID | None:
-    """The id after which a page begins; a broken cursor is a 400."""
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(position_of(cursor)[0]))
-    except ValueError:
-        raise Problem(400, "invalid_cursor", "The cursor is not one of ours.") from None
 
 
 def _place(cursor: str | None) -> tuple[int, str, str] | None:
