@@ -78,7 +78,10 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
     async def touchpoint(
         ref: str, message_id: str, principal: Principal = Depends(gate.needs("read")), source: str | None = None
     ) -> Response:
-        """One touchpoint of a customer; `source` tells two of the same message id apart."""
+        """One touchpoint of a customer, `body` being the event as it was accepted.
+
+        `source` tells two of the same message id apart.
+        """
         async with database.transaction([principal.workspace]) as connection:
             id_ = await customer_named(connection, principal.workspace, ref)
             found = await portraits.one(connection, principal.workspace, id_, _clean(unquote(message_id)), source)
@@ -86,7 +89,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
             raise unknown("touchpoint")
         if len(found) > 1:
             raise Problem(409, "ambiguous", "Several sources sent this message id; name one with ?source=.")
-        return answer(documents.touchpoint(*found[0]))
+        return answer(documents.whole(*found[0]))
 
 
 async def customer_named(connection: Connection, workspace: WorkspaceId, ref: str) -> SubjectId:
