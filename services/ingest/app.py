@@ -14,6 +14,7 @@ from jornada.web.app import serve_dead_letters
 from services.ingest.api.browser import serve_settings
 from services.ingest.api.collect import Collect
 from services.ingest.api.front import Front
+from services.ingest.api.keys import serve_keys
 from services.ingest.api.live import serve_live
 from services.ingest.api.openapi import documented
 from services.ingest.api.rejections import serve_rejections
@@ -24,7 +25,7 @@ from services.ingest.live import Live
 from services.ingest.memory import RecentIds
 from services.ingest.settings import Settings
 from services.ingest.store import Rejections
-from services.ingest.worker import GROUP, TOPICS, worker
+from services.ingest.worker import GROUP, TOPICS, Retention, worker
 
 _ABOUT = "Takes touchpoints in Segment's dialect, says what became of each, and puts them on the stream."
 
@@ -37,12 +38,14 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     gate = Gate(keyring)
     live = Live()
     reading = worker(bus, database, clock)
+    retention = Retention(database, clock, days=settings.ingest_rejections_days, kept=settings.ingest_rejections_kept)
     lag = LagMeter(bus=bus, database=database, group=GROUP, topics=TOPICS, clock=clock)
     app = application("ingest", _ABOUT, checks={"service": health.check}, lag=lag)
     serve_settings(app, keyring)
     serve_sources(app, gate, access)
+    serve_keys(app, gate, access)
     serve_rejections(app, gate, Rejections(database))
-    serve_live(app, gate, live, lambda: health.draining)
+    serve_live(app, gate, live, clock, lambda: health.draining)
     serve_dead_letters(app, gate, DeadLetters(database), reading)
     documented(app)
     recent = RecentIds(settings.ingest_remembered_ids)
@@ -60,7 +63,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
         port=PortSettings().of("ingest"),
         app=Front(app, collect),
         resources=[database],
-        tasks=[("worker", reading.run)],
+        tasks=[("worker", reading.run), ("retention", retention.run)],
         workers=[reading],
         health=health,
     )

@@ -1,4 +1,4 @@
-"""Shows verdicts as they come to whoever watches: within this process, and never more than a watcher can take."""
+"""Shows verdicts as they come to whoever watches this process: never more than a watcher can take."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,9 @@ import msgspec
 from jornada.events import WorkspaceId
 
 _WAITING = 1_000
+_WATCHERS_MAX = 200
+
+Status = Literal["accepted", "duplicate", "rejected"]
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -19,7 +22,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     received_at: datetime
     source: str
     message_id: str | None
-    status: Literal["accepted", "duplicate", "rejected"]
+    status: Status
     type: str | None = None
     event: str | None = None
     code: str | None = None
@@ -29,14 +32,18 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Watcher:
-    """One stream's queue; what does not fit is dropped and counted."""
+    """One stream's queue of the verdicts it wants; what does not fit is dropped and counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str | None = None, status: Status | None = None) -> None:
         self.queue: asyncio.Queue[Shown] = asyncio.Queue(_WAITING)
         self.dropped = 0
+        self._source = source
+        self._status = status
 
     def offer(self, shown: Shown) -> None:
-        """Queues a verdict, or counts it as dropped."""
+        """Queues a verdict that is wanted, or counts it as dropped."""
+        if self._source not in {None, shown.source} or self._status not in {None, shown.status}:
+            return
         try:
             self.queue.put_nowait(shown)
         except asyncio.QueueFull:
@@ -49,6 +56,11 @@ class Live:
     def __init__(self) -> None:
         self._watchers: dict[WorkspaceId, set[Watcher]] = {}
 
+    @property
+    def full(self) -> bool:
+        """Whether as many watch as may."""
+        return sum(map(len, self._watchers.values())) >= _WATCHERS_MAX
+
     def watched(self, workspace: WorkspaceId) -> bool:
         """Whether anybody looks."""
         return workspace in self._watchers
@@ -60,9 +72,11 @@ class Live:
                 watcher.offer(shown)
 
     @contextmanager
-    def watch(self, workspace: WorkspaceId) -> Iterator[Watcher]:
-        """A watcher, for as long as the block lasts."""
-        watcher = Watcher()
+    def watch(
+        self, workspace: WorkspaceId, source: str | None = None, status: Status | None = None
+    ) -> Iterator[Watcher]:
+        """A watcher of a workspace, of one source or status if asked, for as long as the block lasts."""
+        watcher = Watcher(source, status)
         self._watchers.setdefault(workspace, set()).add(watcher)
         try:
             yield watcher

@@ -1,6 +1,7 @@
 """Rejections at rest: stored once, shown to their workspace in the order in which they were stored."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import asyncpg
@@ -14,6 +15,15 @@ class Numbered(NamedTuple):
 
     number: int
     rejection: Rejection
+
+
+class Wanted(NamedTuple):
+    """A page of the list: what comes after a place, of a source and of a code if asked."""
+
+    after: int
+    source: str | None
+    code: str | None
+    limit: int
 
 
 async def keep(connection: Connection, rejections: Sequence[Rejection]) -> None:
@@ -49,16 +59,37 @@ class Rejections:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, workspace: WorkspaceId, after: int, limit: int) -> Sequence[Numbered]:
+    async def page(self, workspace: WorkspaceId, wanted: Wanted) -> Sequence[Numbered]:
         """Up to `limit` of a workspace's after a place in the list, oldest first."""
         async with self._database.transaction([workspace]) as connection:
             rows = await connection.fetch(
-                "select * from rejections where workspace = $1 and number > $2 order by number limit $3",
+                """select * from rejections where workspace = $1 and number > $2
+                     and ($3::text is null or source = $3) and ($4::text is null or code = $4)
+                   order by number limit $5""",
                 workspace,
-                after,
-                limit,
+                *wanted,
             )
         return [Numbered(row["number"], _rejection(row)) for row in rows]
+
+    async def forget(self, workspace: WorkspaceId, before: datetime, kept: int, most: int) -> int:
+        """Deletes those of a workspace's `most` oldest that were received before an instant or lie beyond the newest
+        `kept`; returns how many. Looks at no more rows than these, and at the index for the count."""
+        async with self._database.transaction([workspace]) as connection:
+            rows = await connection.fetch(
+                """with oldest as (
+                       select number, received_at from rejections where workspace = $1 order by number limit $4),
+                   beyond as (
+                       select number from rejections where workspace = $1 order by number desc offset $3 limit 1)
+                   delete from rejections using oldest
+                   where rejections.workspace = $1 and rejections.number = oldest.number
+                     and (oldest.received_at < $2 or oldest.number <= (select number from beyond))
+                   returning 1""",
+                workspace,
+                before,
+                kept,
+                most,
+            )
+        return len(rows)
 
 
 def _rejection(row: asyncpg.Record) -> Rejection:

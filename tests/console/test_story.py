@@ -125,7 +125,7 @@ class Answering:
             events = json.loads(request.content)["batch"]
             self._sent["events"] += len(events)
             return httpx.Response(200, json={"success": True, "results": [{"status": "accepted"} for _ in events]})
-        if request.url.path.endswith("/keys"):
+        if request.url.path == "/v1/keys":
             return httpx.Response(201, json={"write_key": "wk_story"})
         if request.url.path == "/v1/sources":
             return httpx.Response(409, json={"code": "source_taken", "message": "exists"})

@@ -21,6 +21,7 @@ from jornada.runtime.service import Service
 from services.ingest.app import build
 from services.ingest.settings import Settings
 from tests.conftest import DatabaseFactory
+from tests.ingest.makes import Breakable
 
 
 @dataclass
@@ -79,9 +80,9 @@ async def running_on(bus: Bus, database: Database, patience: float = 8.0) -> Asy
 
 
 @pytest.fixture(scope="package")
-async def running(database_for: DatabaseFactory) -> AsyncIterator[Running]:
+async def running(postgres_url: str, database_for: DatabaseFactory) -> AsyncIterator[Running]:
     bus = EmbeddedBus(await database_for("bus"))
-    async with running_on(bus, await database_for("ingest"), patience=1.0) as running:
+    async with running_on(bus, Breakable(postgres_url, "ingest"), patience=1.0) as running:
         yield running
 
 

@@ -1,7 +1,8 @@
 """Makes what the tests of ingest need, with overrides by keyword."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from jornada.access.keyring import Keyring
 from jornada.access.secrets import digest
 from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record
 from jornada.clock import SetClock
-from jornada.db import Unavailable
+from jornada.db import Connection, Database, Unavailable
 from jornada.events import TOUCHPOINTS, Touchpoint, WorkspaceId, decode
 from services.ingest.api.collect import Collect
 from services.ingest.api.front import Front
@@ -68,6 +69,21 @@ class HeldBus:
 
     def touchpoints(self) -> list[Touchpoint]:
         return [decode(each.value, Touchpoint) for each in self.records if each.topic == TOUCHPOINTS.name]
+
+
+class Breakable(Database):
+    """A database that can go away, for the service and its worker alike."""
+
+    away = False
+
+    @asynccontextmanager
+    async def transaction(
+        self, workspaces: Iterable[UUID] = (), *, role: str | None = None
+    ) -> AsyncIterator[Connection]:
+        if self.away:
+            raise Unavailable("Postgres: away")
+        async with super().transaction(workspaces, role=role) as connection:
+            yield connection
 
 
 class Keys:

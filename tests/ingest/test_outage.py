@@ -1,35 +1,15 @@
 """With Postgres away ingest still takes events of keys that it knows, and is ready to."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from uuid import UUID
-
 import httpx
 
 from jornada.access.store import PostgresAccess
 from jornada.clock import SystemClock
-from jornada.db import Connection, Database, Unavailable
 from jornada.events import REJECTIONS, TOUCHPOINTS
 from services.ingest.app import build
 from services.ingest.settings import Settings
 from tests.conftest import DatabaseFactory
 from tests.ingest.conftest import Tenant
-from tests.ingest.makes import HeldBus, batch, event
-
-
-class Breakable(Database):
-    """A database that can go away."""
-
-    away = False
-
-    @asynccontextmanager
-    async def transaction(
-        self, workspaces: Iterable[UUID] = (), *, role: str | None = None
-    ) -> AsyncIterator[Connection]:
-        if self.away:
-            raise Unavailable("Postgres: away")
-        async with super().transaction(workspaces, role=role) as connection:
-            yield connection
+from tests.ingest.makes import Breakable, HeldBus, batch, event
 
 
 async def test_a_known_key_still_acks_while_postgres_is_away(postgres_url: str, database_for: DatabaseFactory) -> None:

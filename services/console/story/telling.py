@@ -202,11 +202,8 @@ async def issue_key(sisters: Sisters, token: str, source: str, role: str) -> str
     created = await sisters.post("ingest", "/v1/sources", token, {"name": source, "role": role})
     if isinstance(created, Silent) and created.code != "source_taken":
         return created
-    issued = await sisters.post("ingest", f"/v1/sources/{source}/keys", token, {})
-    if not isinstance(issued, Told):
-        return issued
-    document = mapping(issued.document)
-    return text(document.get("secret") or document.get("write_key") or document.get("key"))
+    issued = await sisters.post("ingest", "/v1/keys", token, {"source": source})
+    return text(mapping(issued.document).get("write_key")) if isinstance(issued, Told) else issued
 
 
 def _must(answer: Answer) -> None:

@@ -1,36 +1,42 @@
 """What was refused, and why, for those who sent it."""
 
-from fastapi import Depends, FastAPI
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Query
 from starlette.responses import Response
 
 from jornada.access.grants import Principal
-from jornada.web import Gate, Limit, Problem, cursor_of, position_of
+from jornada.web import Gate, Limit, cursor_of, number_after
 from jornada.web.app import answer
+from jornada.web.documents import example
 from jornada.web.pages import page
-from services.ingest.store import Numbered, Rejections
+from services.ingest.api import examples
+from services.ingest.api.sources import checked_name
+from services.ingest.store import Numbered, Rejections, Wanted
+
+Code = Annotated[str | None, Query(pattern=r"^[a-z0-9_]{1,64}$", description="Only what was refused with this code.")]
 
 
 def serve_rejections(app: FastAPI, gate: Gate, rejections: Rejections) -> None:
     """Adds the route."""
 
-    @app.get("/v1/rejections", tags=["rejections"])
+    @app.get("/v1/rejections", tags=["rejections"], responses=example(examples.page_of(examples.REJECTION)))
     async def listed(
-        principal: Principal = Depends(gate.needs("read")), after: str | None = None, limit: Limit = 100
+        principal: Principal = Depends(gate.needs("read")),
+        after: str | None = None,
+        source: str | None = None,
+        code: Code = None,
+        limit: Limit = 100,
     ) -> Response:
-        """Refused events in the order in which they were stored; each one's `cursor` asks for what came `after` it."""
-        found = await rejections.page(principal.workspace, _number(after), limit + 1)
+        """Refused events in the order in which they were stored; each one's `cursor` asks for what came `after` it.
+
+        The event itself, `payload`, is shown to tokens of the scope `payloads`.
+        """
+        wanted = Wanted(number_after(after), None if source is None else checked_name(source), code, limit + 1)
+        found = await rejections.page(principal.workspace, wanted)
         payloads = "payloads" in principal.scopes
         items = [_document(each, payloads) for each in found[:limit]]
         return answer(page(items, cursor_of(found[limit - 1].number) if len(found) > limit else None))
-
-
-def _number(after: str | None) -> int:
-    if not after:
-        return 0
-    number = position_of(after)[0]
-    if type(number) is not int or not 0 <= number < 2**63:
-        raise Problem(400, "invalid_cursor", "The cursor is not one of ours.")
-    return number
 
 
 def _document(each: Numbered, payloads: bool) -> dict[str, object]:

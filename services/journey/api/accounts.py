@@ -6,11 +6,11 @@ from starlette.responses import Response
 from jornada.access.grants import Principal
 from jornada.clock import Clock
 from jornada.db import Database
-from jornada.web import Gate, Limit, cursor_of
+from jornada.web import Gate, Limit, cursor_of, id_after
 from jornada.web.app import answer
 from jornada.web.pages import page
 from services.journey.api import documents
-from services.journey.api.customers import account_named, id_after, unknown
+from services.journey.api.customers import account_named, unknown
 from services.journey.api.documents import AsOf
 from services.journey.store import portraits
 from services.journey.store.portraits import Filter

@@ -10,7 +10,7 @@ from jornada.access.grants import Principal
 from jornada.clock import Clock
 from jornada.db import Connection, Database
 from jornada.events import SubjectId, WorkspaceId
-from jornada.web import Gate, Limit, Problem, cursor_of, parse_reference, position_of
+from jornada.web import Gate, Limit, Problem, cursor_of, id_after, parse_reference, position_of
 from jornada.web.app import answer
 from jornada.web.pages import page
 from services.journey.api import documents
@@ -78,7 +78,10 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
     async def touchpoint(
         ref: str, message_id: str, principal: Principal = Depends(gate.needs("read")), source: str | None = None
     ) -> Response:
-        """One touchpoint of a customer; `source` tells two of the same message id apart."""
+        """One touchpoint of a customer, `body` being the event as it was accepted.
+
+        `source` tells two of the same message id apart.
+        """
         async with database.transaction([principal.workspace]) as connection:
             id_ = await customer_named(connection, principal.workspace, ref)
             found = await portraits.one(connection, principal.workspace, id_, _clean(unquote(message_id)), source)
@@ -86,7 +89,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
             raise unknown("touchpoint")
         if len(found) > 1:
             raise Problem(409, "ambiguous", "Several sources sent this message id; name one with ?source=.")
-        return answer(documents.touchpoint(*found[0]))
+        return answer(documents.whole(*found[0]))
 
 
 async def customer_named(connection: Connection, workspace: WorkspaceId, ref: str) -> SubjectId:
@@ -108,16 +111,6 @@ async def account_named(connection: Connection, workspace: WorkspaceId, ref: str
 def unknown(what: str) -> Problem:
     """404."""
     return Problem(404, "not_found", f"No such {what}.")
-
-
-def id_after(cursor: str | None) -> UUID | None:
-    """The id after which a page begins; a broken cursor is a 400."""
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(position_of(cursor)[0]))
-    except ValueError:
-        raise Problem(400, "invalid_cursor", "The cursor is not one of ours.") from None
 
 
 def _place(cursor: str | None) -> tuple[int, str, str] | None:

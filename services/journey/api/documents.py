@@ -81,7 +81,7 @@ def item(snapshot: JourneySnapshot) -> dict[str, Any]:
 
 
 def touchpoint(reading: Reading, session: UUID | None) -> dict[str, Any]:
-    """A touchpoint of a path."""
+    """A touchpoint of a path. `clock_shift_ms` was subtracted from its own time, as its sender's clock ran ahead."""
     told = reading.touchpoint
     type_, value = ("user_id", told.user_id) if told.user_id is not None else ("anonymous_id", told.anonymous_id)
     type_, value = ("account", told.group_id) if value is None else (type_, value)
@@ -93,12 +93,18 @@ def touchpoint(reading: Reading, session: UUID | None) -> dict[str, Any]:
         "occurred_at": told.occurred_at,
         "sent_at": told.sent_at,
         "received_at": told.received_at,
+        "clock_shift_ms": told.clock_shift_ms,
         "session_id": session,
         "source": told.source,
         "identifier": {"type": type_, "value": value},
         "ours": reading.ours,
         "properties": reading.plain_properties(),
     }
+
+
+def whole(reading: Reading, session: UUID | None) -> dict[str, Any]:
+    """A touchpoint with its event as it was accepted, to the digit: context and unknown keys included."""
+    return touchpoint(reading, session) | {"type": reading.touchpoint.type, "body": reading.touchpoint.body}
 
 
 def _stage(stage: Stage) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from starlette.responses import Response
 
 from jornada.access.grants import Principal
 from jornada.db import Database
-from jornada.web import Gate, Limit, Problem, cursor_of
-from services.journey.api.customers import id_after
+from jornada.web import Gate, Limit, Problem, cursor_of, id_after
 from services.journey.store import portraits
 
 

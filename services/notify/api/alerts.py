@@ -15,7 +15,7 @@ from jornada.clock import Clock
 from jornada.db import Conflict, Connection, Database, Unavailable
 from jornada.events import WorkspaceId
 from jornada.observe import logs
-from jornada.web import Gate, Limit, Problem, cursor_of, parse_reference, position_of
+from jornada.web import Gate, Limit, Problem, cursor_of, number_after, parse_reference
 from jornada.web.app import answer
 from jornada.web.pages import page
 from services.notify.dispatch.feed import Feed
@@ -116,10 +116,7 @@ async def _stream(
 
 async def _place(connection: Connection, workspace: WorkspaceId, after: str | None, cursor: str | None) -> int:
     if cursor is not None:
-        position = position_of(cursor)[0]
-        if not isinstance(position, int) or not 0 <= position < 2**63:
-            raise Problem(400, "invalid_cursor", "The cursor is not one of ours.")
-        return position
+        return number_after(cursor)
     if after is None or after == _BEGINNING:
         return 0
     try:

@@ -9,10 +9,9 @@ from fastapi import Depends, FastAPI, Response
 from jornada.access.grants import Principal
 from jornada.db import Connection, Database
 from jornada.events import WorkspaceId
-from jornada.web import Gate, Limit, Problem, cursor_of, parse_reference
+from jornada.web import Gate, Limit, Problem, cursor_of, id_after, parse_reference
 from jornada.web.app import answer
 from jornada.web.pages import page
-from services.notify.api.subscriptions import position
 from services.notify.store import decisions, subjects
 
 _Read = Callable[[Connection, WorkspaceId, Sequence[UUID], int, UUID | None], Awaitable[list[dict[str, Any]]]]
@@ -42,5 +41,5 @@ def serve(app: FastAPI, gate: Gate, *, database: Database) -> None:
             if subject is None:
                 raise Problem(404, "not_found", "Nobody is known by that reference.")
             family = await subjects.family(connection, workspace, subject)
-            found = await read(connection, workspace, family, limit + 1, position(cursor))
+            found = await read(connection, workspace, family, limit + 1, id_after(cursor))
         return page(found[:limit], cursor_of(str(found[limit - 1]["id"])) if len(found) > limit else None)

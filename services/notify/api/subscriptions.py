@@ -11,7 +11,7 @@ from jornada.access.grants import Principal
 from jornada.clock import Clock
 from jornada.db import Connection, Database
 from jornada.events import SubjectId, new_id
-from jornada.web import Gate, Limit, Problem, cursor_of, position_of
+from jornada.web import Gate, Limit, Problem, cursor_of, id_after
 from jornada.web.app import answer
 from jornada.web.documents import refusals
 from jornada.web.pages import page
@@ -90,7 +90,7 @@ def serve(
     ) -> Response:
         """Every alert subscription."""
         async with database.transaction([principal.workspace]) as connection:
-            found = await subscriptions.page(connection, principal.workspace, limit + 1, position(cursor))
+            found = await subscriptions.page(connection, principal.workspace, limit + 1, id_after(cursor))
         items = [_document(each) for each in found[:limit]]
         return answer(page(items, cursor_of(str(found[limit - 1].id)) if len(found) > limit else None))
 
@@ -145,19 +145,9 @@ def serve(
         """What was delivered there, and every attempt with its answer and timing."""
         async with database.transaction([principal.workspace]) as connection:
             await _found(connection, principal, id)
-            found = await deliveries.page(connection, principal.workspace, id, limit + 1, position(cursor))
+            found = await deliveries.page(connection, principal.workspace, id, limit + 1, id_after(cursor))
         next_ = cursor_of(str(found[limit - 1]["id"])) if len(found) > limit else None
         return answer(page(found[:limit], next_))
-
-
-def position(cursor: str | None) -> UUID | None:
-    """The id that a cursor stands for; a broken one is a 400."""
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(position_of(cursor)[0]))
-    except ValueError:
-        raise Problem(400, "invalid_cursor", "The cursor is not one of ours.") from None
 
 
 def _when(given: WhenGiven) -> When:

@@ -24,6 +24,7 @@ _UNKNOWN_MAX = 10_000
 _ASKING_MAX = 2
 _ANSWER = 2.0
 _AWAY = 1.0
+_LATELY = 10.0
 
 T = TypeVar("T")
 
@@ -67,7 +68,7 @@ class _Ring(Generic[T]):
         self._asked: dict[bytes, asyncio.Task[T | None]] = {}
         # Strangers' secrets must not take all of the service's connections.
         self._gate = asyncio.Semaphore(_ASKING_MAX)
-        self._away_until = float("-inf")
+        self._failed_at = float("-inf")
 
     async def find(self, sha256: bytes) -> T | None:
         confirmed = self._known.get(sha256)
@@ -75,20 +76,23 @@ class _Ring(Generic[T]):
             return confirmed.value
         if confirmed is None and sha256 in self._unknown:
             return None
+        asking = self._confirmation(sha256)
+        if confirmed is not None and self._monotonic() - self._failed_at < _LATELY:
+            return confirmed.value  # nobody known waits for a Postgres that just did not answer
         try:
-            return await self._confirm(sha256)
+            return await asyncio.shield(asking)
         except (Unavailable, Conflict) as error:
             if confirmed is not None:
                 return confirmed.value
             raise Unavailable("the key cannot be checked now") from error
 
-    async def _confirm(self, sha256: bytes) -> T | None:
+    def _confirmation(self, sha256: bytes) -> "asyncio.Task[T | None]":
         """Asks once for all who wait for the same secret; one who goes away does not end it for the others."""
         task = self._asked.get(sha256)
         if task is None:
             task = self._asked[sha256] = asyncio.create_task(self._look_up(sha256))
             task.add_done_callback(lambda done: self._answered(sha256, done))
-        return await asyncio.shield(task)
+        return task
 
     def _answered(self, sha256: bytes, task: "asyncio.Task[T | None]") -> None:
         del self._asked[sha256]
@@ -97,14 +101,15 @@ class _Ring(Generic[T]):
 
     async def _look_up(self, sha256: bytes) -> T | None:
         async with self._gate:
-            if self._monotonic() < self._away_until:
+            if self._monotonic() - self._failed_at < _AWAY:
                 raise Unavailable("Postgres: away a moment ago")
             try:
                 async with asyncio.timeout(_ANSWER):
                     value = await self._ask(sha256)
             except (Unavailable, TimeoutError) as error:
-                self._away_until = self._monotonic() + _AWAY
+                self._failed_at = self._monotonic()
                 raise Unavailable(f"Postgres: {error}") from error
+            self._failed_at = float("-inf")
         if value is None:
             self._known.pop(sha256, None)
             self._unknown[sha256] = True

@@ -19,7 +19,10 @@ def draw_api_token() -> str:
 
 
 def digest(secret: str) -> bytes:
-    """The SHA-256 by which a secret is stored and found (32 bytes); a drawn one is too long to be guessed from it."""
+    """The SHA-256 by which a secret is stored and found (32 bytes); a drawn one is too long to be guessed from it.
+
+    Nothing compares secrets themselves: how long a look-up takes can tell of a digest, which no sender can steer.
+    """
     return sha256(secret.encode()).digest()
 
 

@@ -98,14 +98,18 @@ class PostgresAccess:
             raise Refused("source_taken", f"a source {name!r} exists already")
         return _source(row)
 
-    async def sources(self, workspace: WorkspaceId, *, removed: bool = False) -> list[Source]:
-        """The workspace's sources by name, the removed ones too if asked."""
+    async def sources(
+        self, workspace: WorkspaceId, *, removed: bool = False, after: str = "", limit: int | None = None
+    ) -> list[Source]:
+        """The workspace's sources by name, the removed ones too if asked; all, or `limit` of those after a name."""
         async with self._writing(workspace) as sql:
             rows = await sql.fetch(
                 """select workspace, name, role, created_at, removed_at from access.sources
-                where workspace = $1 and (removed_at is null or $2) order by name""",
+                where workspace = $1 and (removed_at is null or $2) and name > $3 order by name limit $4""",
                 workspace,
                 removed,
+                after,
+                limit,
             )
         return [_source(row) for row in rows]
 
@@ -133,14 +137,20 @@ class PostgresAccess:
         async with self._writing(workspace, taken="this write key is or was in use", code="secret_taken") as sql:
             return await _insert_key(sql, workspace, source, secret or draw_write_key())
 
-    async def keys(self, workspace: WorkspaceId, source: str | None = None) -> list[WriteKey]:
-        """The workspace's write keys, or one source's, oldest first, the revoked ones too."""
+    async def keys(
+        self, workspace: WorkspaceId, source: str | None = None, *, after: UUID | None = None, limit: int | None = None
+    ) -> list[WriteKey]:
+        """The workspace's write keys, or one source's, oldest first, the revoked ones too; all, or `limit` of those
+        after an id."""
         async with self._writing(workspace) as sql:
             rows = await sql.fetch(
                 f"""select {_KEY} from access.write_keys
-                where workspace = $1 and ($2::text is null or source = $2) order by id""",  # noqa: S608
+                where workspace = $1 and ($2::text is null or source = $2) and ($3::uuid is null or id > $3)
+                order by id limit $4""",  # noqa: S608
                 workspace,
                 source,
+                after,
+                limit,
             )
         return [_key(row) for row in rows]
 

@@ -1,7 +1,9 @@
 """The command line's entry: its commands, and one line for what goes wrong."""
 
 import asyncio
+import contextlib
 import sys
+from typing import Annotated
 
 import asyncpg
 import typer
@@ -10,7 +12,7 @@ from rich.markup import escape
 
 from jornada.access.store import Refused
 from jornada.cli.access import keys, sources, tokens, workspaces
-from jornada.cli.place import database_url
+from jornada.cli.place import database_url, service_urls
 from jornada.db import Conflict, Unavailable
 
 _EXPECTED = (
@@ -59,6 +61,26 @@ def doctor() -> None:
     """Looks at database, migrations, brokers and services; names what fails, and then exits with 1."""
     if not asyncio.run(_doctor(Console(soft_wrap=True, highlight=False))):
         raise typer.Exit(1)
+
+
+@app.command()
+def tail(
+    source: Annotated[str | None, typer.Option("--source", "-s", help="Only this source's.")] = None,
+    rejected: Annotated[bool, typer.Option("--rejected", help="Only what is refused.")] = False,
+    token: Annotated[
+        str | None, typer.Option(envvar="JORNADA_API_TOKEN", help="An API token; the local one by default.")
+    ] = None,
+    replica: Annotated[
+        list[str] | None,
+        typer.Option(help="An ingest's address; may be repeated, as each shows what it took itself."),
+    ] = None,
+) -> None:
+    """Follows what ingest accepts and refuses, and why, until Ctrl-C."""
+    from jornada.cli.tail import Wanted, api_token, follow, teller  # noqa: PLC0415 (as for migrate)
+
+    replicas = replica or [service_urls()["ingest"]]
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(follow(replicas, api_token(token), Wanted(source, rejected), teller()))
 
 
 async def _doctor(console: Console) -> bool:

@@ -2,7 +2,7 @@
 
 from jornada.web.app import Check, application
 from jornada.web.auth import Gate
-from jornada.web.pages import Limit, Page, cursor_of, position_of
+from jornada.web.pages import Limit, Page, cursor_of, id_after, number_after, position_of
 from jornada.web.problems import Problem
 from jornada.web.references import Reference, parse_reference
 
@@ -15,6 +15,8 @@ __all__ = [
     "Reference",
     "application",
     "cursor_of",
+    "id_after",
+    "number_after",
     "parse_reference",
     "position_of",
 ]

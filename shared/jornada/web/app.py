@@ -17,7 +17,7 @@ from jornada.observe import metrics
 from jornada.web import documents, problems
 from jornada.web.auth import Gate
 from jornada.web.middleware import Edge
-from jornada.web.pages import Limit, cursor_of, page, position_of
+from jornada.web.pages import Limit, cursor_of, id_after, page
 
 Check = Callable[[], Awaitable[str | None]]
 """Says what is wrong with a part, or None when all is well."""
@@ -82,7 +82,7 @@ def serve_dead_letters(app: FastAPI, gate: Gate, letters: DeadLetters, worker: W
         principal: Principal = Depends(gate.needs("read")), limit: Limit = 100, cursor: str | None = None
     ) -> Response:
         """Records that could not be processed, with why."""
-        found = await letters.page(principal.workspace, limit + 1, _after(cursor))
+        found = await letters.page(principal.workspace, limit + 1, id_after(cursor))
         payloads = "payloads" in principal.scopes
         items = [_document(letter, payloads) for letter in found[:limit]]
         return answer(page(items, cursor_of(str(found[limit - 1].id)) if len(found) > limit else None))
@@ -102,13 +102,6 @@ def serve_dead_letters(app: FastAPI, gate: Gate, letters: DeadLetters, worker: W
         except Exception as error:
             raise problems.Problem(409, "still_failing", f"It failed again: {type(error).__name__}.") from error
         return answer({"id": letter.id, "status": "replayed"})
-
-
-def _after(cursor: str | None) -> UUID | None:
-    try:
-        return UUID(str(position_of(cursor)[0])) if cursor else None
-    except ValueError:
-        raise problems.Problem(400, "invalid_cursor", "The cursor is not one of ours.") from None
 
 
 def _document(letter: DeadLetter, payloads: bool) -> dict[str, object]:

@@ -18,12 +18,15 @@ class Gate:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
+    async def admits(self, request: Request) -> bool:
+        """Whether the caller's token, let in before, would be let in now: for answers that last. Raises Unavailable."""
+        return await self._principal(request) is not None
+
     def needs(self, scope: str) -> Callable[..., Awaitable[Principal]]:
         """A FastAPI dependency: the caller's Principal, which has `scope`."""
 
         async def allowed(request: Request, _token: object = _declared) -> Principal:
-            kind, _, token = request.headers.get("authorization", "").partition(" ")
-            principal = await self._keyring.principal(token.strip()) if kind.lower() == "bearer" else None
+            principal = await self._principal(request)
             if principal is None:
                 raise Problem(401, "unauthorized", "Send a valid API token as `Authorization: Bearer …`.")
             if scope not in principal.scopes:
@@ -31,3 +34,7 @@ class Gate:
             return principal
 
         return allowed
+
+    async def _principal(self, request: Request) -> Principal | None:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        return await self._keyring.principal(token.strip()) if kind.lower() == "bearer" else None

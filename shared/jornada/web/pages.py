@@ -3,6 +3,7 @@
 import base64
 import binascii
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from fastapi import Query
@@ -37,5 +38,27 @@ def position_of(cursor: str) -> list[Any]:
     except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
         position = []
     if not position:
-        raise Problem(400, "invalid_cursor", "The cursor is not one of ours.")
+        raise _not_ours()
     return position
+
+
+def id_after(cursor: str | None) -> UUID | None:
+    """The id after which a page begins, None for the first; a broken cursor is a 400."""
+    if not cursor:
+        return None
+    try:
+        return UUID(str(position_of(cursor)[0]))
+    except ValueError:
+        raise _not_ours() from None
+
+
+def number_after(cursor: str | None) -> int:
+    """The number after which a page begins, 0 for the first; a broken cursor is a 400."""
+    number = position_of(cursor)[0] if cursor else 0
+    if type(number) is not int or not 0 <= number < 2**63:
+        raise _not_ours()
+    return number
+
+
+def _not_ours() -> Problem:
+    return Problem(400, "invalid_cursor", "The cursor is not one of ours.")

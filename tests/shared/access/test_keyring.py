@@ -1,6 +1,7 @@
 """The keyring: few questions, quick revocation, and no closed door while Postgres is away."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -101,6 +102,44 @@ async def test_a_known_key_passes_while_postgres_is_away_for_up_to_an_hour(
     seconds.now += 1
     with pytest.raises(Unavailable):
         await keyring.write_grant("wk_good")
+
+
+async def test_a_known_key_waits_once_for_a_postgres_that_hangs_and_then_no_more(
+    keyring: Keyring, lookups: Lookups, seconds: Seconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jornada.access.keyring._ANSWER", 0.1)
+    await keyring.write_grant("wk_good")
+    lookups.pause = 60
+    waited: list[float] = []
+    for _ in range(5):
+        seconds.now += FRESH if not waited else 3
+        began = time.monotonic()
+        assert await keyring.write_grant("wk_good") == _GRANT
+        waited.append(time.monotonic() - began)
+        await asyncio.sleep(0.15)
+    assert waited[0] >= 0.1
+    assert max(waited[1:]) < 0.1
+    assert lookups.asked == 6
+    lookups.pause = 0
+    lookups.grants.clear()
+    seconds.now += 3
+    await keyring.write_grant("wk_good")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
+    assert await keyring.write_grant("wk_good") is None
+
+
+async def test_a_key_revoked_after_an_outage_does_not_pass_once_more(
+    keyring: Keyring, lookups: Lookups, seconds: Seconds
+) -> None:
+    await keyring.write_grant("wk_good")
+    lookups.away = True
+    seconds.now += FRESH
+    assert await keyring.write_grant("wk_good") == _GRANT
+    lookups.away = False
+    lookups.grants.clear()
+    seconds.now += FRESH
+    assert await keyring.write_grant("wk_good") is None
 
 
 async def test_an_unknown_key_while_postgres_is_away_is_unavailable_not_refused(
