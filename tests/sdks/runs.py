@@ -11,7 +11,7 @@ from tests.sdks.checker import Finding, Stream, held
 from tests.sdks.proxy import FaultProxy, Plan
 from tests.sdks.sdk import Sdk
 
-EVENTS = int(os.environ.get("JORNADA_SDK_EVENTS", "210"))
+EVENTS = int(os.environ.get("JORNADA_SDK_EVENTS", "140"))
 
 
 @dataclass(frozen=True)
