@@ -176,6 +176,7 @@ async def test_browser_sdks_find_their_settings(http: httpx.AsyncClient, tenant:
     for slash in ("", "/"):
         found = (await http.get(f"/v1/projects/{tenant.write_key}/settings{slash}")).json()
         assert found["integrations"]["Segment.io"]["apiHost"] == running.url.removeprefix("http://") + "/v1"
+        assert found["metrics"] == {"sampleRate": 0}
         config = (await http.get(f"/sourceConfig{slash}", auth=(tenant.write_key, ""))).json()
         assert config["source"]["enabled"] is True
         assert config["source"]["destinations"] == []

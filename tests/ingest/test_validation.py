@@ -9,7 +9,7 @@ import pytest
 from jornada.events import Touchpoint
 from services.ingest.domain.reading import read_batch
 from services.ingest.domain.time import instant
-from services.ingest.domain.validation import Arrival, judge
+from services.ingest.domain.validation import Arrival, judge, payload_hash
 from services.ingest.domain.verdicts import Accept, Reject
 from tests.ingest.makes import NOW, WORKSPACE, accepted, event, judged, refusal
 
@@ -201,6 +201,12 @@ def test_the_hash_sees_the_payload_and_neither_key_order_nor_sent_at() -> None:
     one = '{"type":"track","event":"A","userId":"1","properties":{"a":1,"b":2}}'
     assert digest(one) == digest('{"userId":"1", "event":"A","properties":{"b":2,"a":1},"type":"track","sentAt":"x"}')
     assert digest(one) != digest(one.replace('"b":2', '"b":3'))
+
+
+def test_the_count_of_re_sends_that_a_browser_adds_makes_no_other_payload() -> None:
+    event = {"type": "track", "event": "A", "userId": "1", "_metadata": {"bundled": ["Segment.io"]}}
+    again = event | {"_metadata": {"bundled": ["Segment.io"], "retryCount": 2}}
+    assert payload_hash(event, "track") == payload_hash(again, "track") != payload_hash(again | {"event": "B"}, "track")
 
 
 def test_what_is_kept_never_holds_the_write_key() -> None:

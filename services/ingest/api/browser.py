@@ -29,7 +29,9 @@ def serve_settings(app: FastAPI, keyring: Keyring) -> None:
             secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
             own |= {"apiHost": f"{host}/v1", "protocol": "https" if secure else "http"}
         plan = {"track": {"__default": {"enabled": True, "integrations": {}}}}
-        return answer({"integrations": {"Segment.io": own}, "plan": plan, "edgeFunction": {}})
+        # Without a rate the SDK measures itself in each visitor's browser and tells Segment's own servers.
+        metrics = {"sampleRate": 0}
+        return answer({"integrations": {"Segment.io": own}, "plan": plan, "edgeFunction": {}, "metrics": metrics})
 
     @app.get("/sourceConfig/", tags=["events"])
     @app.get("/sourceConfig", include_in_schema=False)

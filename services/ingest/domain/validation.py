@@ -70,11 +70,15 @@ def too_much(touchpoint: Touchpoint, arrival: Arrival, index: int) -> Reject:
 
 
 def payload_hash(event: dict[str, Any], type_: str) -> str:
-    """What tells two payloads of one message id apart: 128 bits in hex; `sentAt` is no part of it."""
+    """What tells two payloads of one message id apart: 128 bits in hex.
+
+    `sentAt` and `_metadata` are no part of it: browsers count their re-sends in the latter.
+    """
     payload = event
-    if "sentAt" in event or event.get("type") != type_:
+    if "sentAt" in event or "_metadata" in event or event.get("type") != type_:
         payload = {**event, "type": type_}
         payload.pop("sentAt", None)
+        payload.pop("_metadata", None)
     return xxhash.xxh3_128_hexdigest(_canonical.encode(payload))
 
 

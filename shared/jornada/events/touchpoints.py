@@ -22,7 +22,7 @@ class Touchpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `body` is the event's JSON object as accepted: properties, traits, context and unknown keys included.
     `history` says that it was already older than its source's limit when it was received:
     it counts like any other and announces nothing.
-    `payload_hash` (hex) tells two payloads of one message id apart; `sentAt` is no part of it.
+    `payload_hash` (hex) tells two payloads of one message id apart; `sentAt` and `_metadata` are no part of it.
     """
 
     workspace: WorkspaceId

@@ -1,0 +1,57 @@
+"""Four SDKs, unchanged, send calls of every kind through faults: what they take for delivered is stored once."""
+
+import pytest
+
+from tests.live.processes import Running
+from tests.sdks.proxy import Fault, Plan
+from tests.sdks.runs import EVENTS, deliver
+from tests.sdks.sdk import SDKS, Sdk
+
+FAULTS = [Fault.UNAVAILABLE, Fault.LIMITED, Fault.SILENT, Fault.CUT]
+FOUR = ["segment-python", "rudder-python", "analytics-node", "analytics-next"]
+
+pytestmark = pytest.mark.timeout(300 + EVENTS)
+
+
+@pytest.mark.parametrize("sdk", [each.name for each in SDKS], indirect=True)
+async def test_every_call_is_stored_once_as_it_was_made(ingest: Running, sdk: Sdk) -> None:
+    outcome = await deliver(ingest, sdk, Plan(Fault.NONE))
+    print(f"\n{sdk.name}, no fault: {outcome}")  # noqa: T201
+    assert outcome.finding.faithful, "\n".join(outcome.finding.wrong[:20])
+    assert outcome.finding.acked == outcome.finding.stored == EVENTS
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("sdk", [*FOUR, "analytics-next batching"], indirect=True)
+async def test_whatever_befalls_its_requests_all_is_stored_once(ingest: Running, sdk: Sdk, fault: Fault) -> None:
+    outcome = await deliver(ingest, sdk, Plan(fault))
+    print(f"\n{sdk.name}, {fault}: {outcome}")  # noqa: T201
+    assert outcome.struck > 0
+    assert outcome.finding.faithful, "\n".join(outcome.finding.wrong[:20])
+    assert outcome.finding.acked == outcome.finding.stored == EVENTS
+    assert "payload_differs" not in outcome.verdicts
+
+
+@pytest.mark.parametrize("sdk", FOUR, indirect=True)
+async def test_flushes_on_flushes_double_nothing(ingest: Running, sdk: Sdk) -> None:
+    outcome = await deliver(ingest, sdk, Plan(Fault.CUT, share=0.3), restless=True)
+    print(f"\n{sdk.name}, flushed again and again, {Fault.CUT}: {outcome}")  # noqa: T201
+    assert outcome.finding.faithful, "\n".join(outcome.finding.wrong[:20])
+    assert outcome.finding.acked == outcome.finding.stored == EVENTS
+    assert "payload_differs" not in outcome.verdicts
+
+
+@pytest.mark.parametrize(
+    ("sdk", "patience"),
+    [("segment-python", "max_retries"), ("rudder-python", "max_retries"), ("analytics-node", "maxRetries")],
+    indirect=["sdk"],
+)
+async def test_what_an_sdk_gives_up_is_counted_and_what_it_delivered_is_stored(
+    ingest: Running, sdk: Sdk, patience: str
+) -> None:
+    plan = Plan(Fault.SILENT, share=0.7, most=1_000)
+    outcome = await deliver(ingest, sdk, plan, settings={patience: 1})
+    print(f"\n{sdk.name}, one re-send, {plan.fault}: {outcome}")  # noqa: T201
+    assert outcome.finding.faithful, "\n".join(outcome.finding.wrong[:20])
+    assert 0 < outcome.finding.dropped < EVENTS
+    assert outcome.finding.stored >= outcome.finding.acked
