@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bench.ingest.bodies import Bodies
-from bench.ingest.load import Load
+from bench.ingest.load import Load, OpenLoad
 from bench.ingest.sides import LOOPS, SERVERS
 from bench.measuring import Sample, Steal, cpu_seconds, medians, ratio, resident_bytes
 from jornada.access.bootstrap import ensure_default
@@ -76,8 +76,28 @@ async def run(rounds: int, seconds: float) -> None:
             for size in SIZES:
                 samples, memory = await _measured(size, rounds, seconds, environment, broker, write_key)
                 _tell(console, size, samples, memory)
+                for name in (_OURS, "fastapi"):
+                    console.print(await _latency(name, size, seconds, environment, write_key))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _latency(name: str, size: int, seconds: float, environment: Mapping[str, str], write_key: str) -> str:
+    """How long an answer takes at half of what the side can do, from when it was due."""
+    side, bodies = await _started(name, environment), Bodies(size, write_key)
+    try:
+        closed = Load(side.port or 0, bodies, CONNECTIONS[size])
+        await closed.run(seconds)
+        rate = await closed.run(2 * seconds) / size / (2 * seconds)
+        load = OpenLoad(side.port or 0, bodies, rate / 2)
+        await load.run(4 * seconds)
+    finally:
+        side.process.kill()
+        await side.process.wait()
+    ordered = sorted(load.latencies)
+    p50, p99 = (ordered[int(len(ordered) * share)] * 1_000 for share in (0.5, 0.99))
+    half = rate * size / 2
+    return f"  {name} at half load ({half:.0f} events/s): p50 {p50:.0f} ms, p99 {p99:.0f} ms, {load.failed} no 200"
 
 
 async def _measured(

@@ -1,4 +1,4 @@
-"""A closed-loop load over keep-alive connections, cheap enough to leave the server the bottleneck."""
+"""Load over keep-alive connections: a closed loop for what is possible, an open one for how long it takes."""
 
 import asyncio
 import time
@@ -33,6 +33,42 @@ class Load:
                 self.failed += status != 200
         finally:
             writer.close()
+
+
+class OpenLoad:
+    """Requests on time, `rate` a second, however long the answers take; each latency counts from when it was due."""
+
+    def __init__(self, port: int, bodies: Bodies, rate: float) -> None:
+        self._port = port
+        self._bodies = bodies
+        self._rate = rate
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._opened: list[asyncio.StreamWriter] = []
+        self.latencies: list[float] = []
+        self.failed = 0
+
+    async def run(self, seconds: float) -> None:
+        """Sends for so long, then waits for the last answers."""
+        began, waiting = time.monotonic(), set()
+        for number in range(int(seconds * self._rate)):
+            due = began + number / self._rate
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            waiting.add(asyncio.create_task(self._one(due)))
+        await asyncio.gather(*waiting)
+        for writer in self._opened:
+            writer.close()
+
+    async def _one(self, due: float) -> None:
+        reader, writer = self._idle.pop() if self._idle else await self._dial()
+        writer.write(self._bodies.request())
+        self.failed += await _answer(reader) != 200
+        self.latencies.append(time.monotonic() - due)
+        self._idle.append((reader, writer))
+
+    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._opened.append(writer)
+        return reader, writer
 
 
 async def _answer(reader: asyncio.StreamReader) -> int:
