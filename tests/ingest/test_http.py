@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.api import collect
-from services.ingest.api.collect import PATHS
+from services.ingest.api.collect import PATHS, READERS
 from tests.ingest.makes import KEY, Ingest, batch, event
 
 BASIC = {"authorization": "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()}
@@ -222,12 +222,25 @@ _bodies = st.binary(max_size=120) | st.builds(
     lambda start, noise: batch(event())[:start] + noise, st.integers(0, 100), st.binary(max_size=20)
 )
 _headers = st.dictionaries(
-    st.sampled_from([b"authorization", b"content-encoding", b"content-length", b"x-write-key", b"traceparent"]),
-    st.binary(max_size=20) | st.sampled_from([b"gzip", b"Bearer wk_test", b"Basic d2tfdGVzdDo=", b"99999999999999"]),
+    st.sampled_from(
+        [
+            b"authorization",
+            b"ce-id",
+            b"ce-subject",
+            b"content-encoding",
+            b"content-length",
+            b"content-type",
+            b"traceparent",
+            b"x-write-key",
+        ]
+    ),
+    st.binary(max_size=20)
+    | st.sampled_from([b"application/cloudevents+json", b"application/cloudevents-batch+json"])
+    | st.sampled_from([b"gzip", b"Bearer wk_test", b"Basic d2tfdGVzdDo=", b"99999999999999"]),
 )
 
 
-@given(path=st.sampled_from(sorted(PATHS)), body=_bodies, headers=_headers, keyed=st.booleans())
+@given(path=st.sampled_from(sorted(READERS)), body=_bodies, headers=_headers, keyed=st.booleans())
 @settings(max_examples=400, deadline=None)
 def test_no_bytes_get_anything_but_2xx_4xx_or_503(
     path: str, body: bytes, headers: dict[bytes, bytes], keyed: bool
