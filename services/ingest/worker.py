@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from jornada.access.store import PostgresAccess
 from jornada.bus.carrier import Bus, Received
+from jornada.bus.dead_letters import Limit
 from jornada.bus.publisher import Publisher, Subject
 from jornada.bus.worker import Worker
 from jornada.clock import Clock
@@ -32,7 +33,17 @@ async def fold(connection: Connection, records: Sequence[Received]) -> Collectio
 def worker(bus: Bus, database: Database, clock: Clock) -> Worker:
     """The worker, wired."""
     publisher = Publisher(database, bus)
-    return Worker(GROUP, TOPICS, bus=bus, database=database, publisher=publisher, fold=fold, clock=clock)
+    return Worker(
+        GROUP,
+        TOPICS,
+        bus=bus,
+        database=database,
+        publisher=publisher,
+        fold=fold,
+        clock=clock,
+        # The topic remembers for hours. A longer outage of Postgres must not close the door to events.
+        limit=Limit(skips_gaps=True),
+    )
 
 
 class Retention:

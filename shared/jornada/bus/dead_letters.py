@@ -36,9 +36,13 @@ class Limit:
     """Counts dead among the last `window` records; more than `share` of them, or `run` in a row, is too many.
 
     Below `least` dead letters the share is not looked at: one bad record of ten is no bad deploy.
+    With `skips_gaps` what the log no longer holds is said to be missing, and no reason to stop.
     """
 
-    def __init__(self, *, window: int = 5_000, share: float = 0.1, run: int = 200, least: int = 50) -> None:
+    def __init__(
+        self, *, window: int = 5_000, share: float = 0.1, run: int = 200, least: int = 50, skips_gaps: bool = False
+    ) -> None:
+        self.skips_gaps = skips_gaps
         self._recent: deque[bool] = deque(maxlen=window)
         self._share, self._longest, self._least = share, run, least
         self._dead = 0

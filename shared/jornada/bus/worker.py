@@ -45,8 +45,8 @@ class Fold(Protocol):
 class Worker:
     """Reads topics as one member of a group and folds what it reads.
 
-    `batch` is the most records of one transaction. `limit` stops it when too much fails; then, and when
-    the log no longer holds what it must read on from, `run` raises and the service turns unready for good.
+    `batch` is the most records of one transaction. `limit` stops it when too much fails, or when the log no longer
+    holds what it must read on from: then `run` raises and the service turns unready for good.
     """
 
     def __init__(
@@ -85,6 +85,16 @@ class Worker:
 
     async def run(self) -> None:
         """Works until stopped. Raises LogTruncated, TooManyDeadLetters, Outdated."""
+        while True:
+            try:
+                await self._consume()
+                return
+            except LogTruncated as gap:
+                if not self._limit.skips_gaps:
+                    raise
+                _log.error("log.gap", group=self.group, error=str(gap))
+
+    async def _consume(self) -> None:
         consumer = self._bus.consumer(self.group, self.topics, self._positions)
         try:
             await self._patiently(consumer.start)
@@ -222,7 +232,16 @@ class Worker:
             if went_back:
                 epoch = await offsets.raise_epoch(connection, self._clock.now())
                 _log.error("database.went_back", group=self.group, epoch=epoch)
-        return {partition: _start(partition, known, stored.get(partition)) for partition, known in assigned.items()}
+        return {partition: self._start(partition, known, stored) for partition, known in assigned.items()}
+
+    def _start(self, partition: Partition, known: Assigned, stored: Mapping[Partition, int]) -> int:
+        try:
+            return _start(partition, known, stored.get(partition))
+        except LogTruncated as gap:
+            if not self._limit.skips_gaps:
+                raise
+            _log.error("log.gap", group=self.group, error=str(gap))
+            return known.beginning
 
     async def _patiently(self, act: Callable[[], Awaitable[_T]]) -> _T:
         """Repeats what a passing fault stops, until it passes."""

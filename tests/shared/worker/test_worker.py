@@ -198,3 +198,20 @@ async def test_a_gap_beyond_the_logs_memory_is_said_and_not_skipped(database: Da
     script = Script(known=Assigned(committed=4, beginning=50, end=60))
     with pytest.raises(LogTruncated, match="toy/0: 4 is gone"):
         await worker_on(script, database, Counts()).run()
+
+
+async def test_a_worker_that_skips_gaps_goes_on_with_what_the_log_still_holds(database: Database) -> None:
+    await ran(Script([received(3, "ana")]), database, Counts())
+    script = Script([received(50, "bia")], known=Assigned(committed=4, beginning=50, end=60))
+    with pytest.raises(Finished):
+        await worker_on(script, database, Counts(), Limit(skips_gaps=True)).run()
+    assert script.starts == {P0: 50}
+    assert subject("bia").id in await counted(database)
+
+
+async def test_a_gap_that_opens_while_it_reads_is_skipped_too(database: Database) -> None:
+    script = Script([received(50, "bia")], known=Assigned(committed=None, beginning=50, end=60))
+    script.gaps = 1
+    with pytest.raises(Finished):
+        await worker_on(script, database, Counts(), Limit(skips_gaps=True)).run()
+    assert subject("bia").id in await counted(database)

@@ -5,7 +5,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from jornada.bus.carrier import Assigned, BusUnavailable, Consumer, Partition, Positions, Received, Record
+from jornada.bus.carrier import (
+    Assigned,
+    BusUnavailable,
+    Consumer,
+    LogTruncated,
+    Partition,
+    Positions,
+    Received,
+    Record,
+)
 from jornada.bus.offsets import NEXT_VERSION
 from jornada.bus.publisher import Stored, Subject
 from jornada.db import Connection
@@ -109,6 +118,7 @@ class Script:
         self.starts: Mapping[Partition, int] = {}
         self.known = known or Assigned(None, 0, 1_000_000)
         self.down = 0
+        self.gaps = 0
         self.keep_commits = True
         self.on_empty: Consumer | None = None
 
@@ -146,6 +156,9 @@ class _Scripted:
     async def stop(self) -> None: ...
 
     async def poll(self, max_records: int, timeout: float) -> Sequence[Received]:
+        if self._script.gaps:
+            self._script.gaps -= 1
+            raise LogTruncated("scripted")
         if not self._script.batches:
             raise Finished
         return self._script.batches.pop(0)
