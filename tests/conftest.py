@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
+import hypothesis
 import pytest
 
 from jornada.db import Database
@@ -20,6 +21,10 @@ from jornada.events.ids import new_id
 from jornada.observe import logs
 
 logs.set_up(level="ERROR", readable=False)
+
+# A busy machine is no finding: nothing here is judged by how long it takes.
+hypothesis.settings.register_profile("jornada", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("jornada")
 
 pytest_plugins = ["tests.kafka_fixture"]
 
