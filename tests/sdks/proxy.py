@@ -40,7 +40,7 @@ class Plan:
     share: float = 0.6
     most: int = 2
     seed: int = 4
-    hold: float = 2.5
+    hold: float = 3.5
 
 
 class _Request(NamedTuple):
@@ -76,7 +76,7 @@ class FaultProxy:
             yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        with suppress(ConnectionError, asyncio.IncompleteReadError, httpx.TransportError):
             while True:
                 request = await _read(reader)
                 answer = await self._answer(request)

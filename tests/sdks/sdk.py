@@ -53,7 +53,7 @@ class Program:
     name: str
     command: Sequence[str]
     settings: Mapping[str, Any]
-    hold: float = 2.5
+    hold: float = 3.5
 
     async def run(self, order: Order, proxy: FaultProxy) -> list[Report]:
         pipe = asyncio.subprocess.PIPE
@@ -123,12 +123,12 @@ def _portions(calls: Sequence[Call]) -> list[Sequence[Call]]:
 
 
 def _python(name: str, module: str, **settings: Any) -> Program:
-    own = {"upload_size": 50, "upload_interval": 0.1, "timeout": 1.0}
+    own = {"upload_size": 50, "upload_interval": 0.1, "timeout": 2.0}
     return Program(name, (sys.executable, "-m", "tests.sdks.python_driver", module), own | settings)
 
 
 def _node(name: str, **settings: Any) -> Program:
-    own = {"httpRequestTimeout": 1_000, "flushInterval": 200}
+    own = {"httpRequestTimeout": 3_000, "flushInterval": 200}
     return Program(name, ("node", str(NODE / "drive.mjs")), own | settings)
 
 

@@ -5,6 +5,10 @@ import { Analytics } from '@segment/analytics-node'
 const order = JSON.parse(await text(process.stdin))
 const analytics = new Analytics({ writeKey: order.write_key, host: order.host, ...order.settings })
 const reports = new Map()
+const AT_ONCE = 1_000 // calls that nobody has answered yet: the SDK sends all of them at once
+const PATIENCE = 600_000 // milliseconds, after which the SDK would drop what it still has
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, 5))
 
 function told(n, error, ctx) {
   const { messageId, timestamp } = ctx.event
@@ -22,8 +26,9 @@ console.warn = () => {} // the SDK says so each time that one flush overlaps ano
 for (const call of order.calls) {
   called(call)
   if (order.restless) analytics.flush()
-  if (call.n % 50 === 49) await new Promise((resolve) => setTimeout(resolve, 5))
+  if (order.restless && call.n % 10 === 9) await pause()
+  while (call.n - reports.size >= AT_ONCE) await pause()
 }
-if (order.restless) for (const _ of [1, 2, 3]) analytics.closeAndFlush()
-while (reports.size < order.calls.length) await analytics.closeAndFlush().then(() => new Promise(setImmediate))
+if (order.restless) for (const _ of [1, 2, 3]) analytics.closeAndFlush({ timeout: PATIENCE })
+while (reports.size < order.calls.length) await analytics.closeAndFlush({ timeout: PATIENCE }).then(pause)
 process.stdout.write(JSON.stringify([...reports.values()]))
