@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-import httpx
-
-_PER_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "date", "server"}
+_Headers = list[tuple[str, str]]
+_PER_HOP = {"connection", "keep-alive", "content-length"}
 _CORS = [("access-control-allow-origin", "*"), ("access-control-expose-headers", "retry-after")]
 
 
@@ -46,13 +46,13 @@ class Plan:
 class _Request(NamedTuple):
     method: str
     path: str
-    headers: list[tuple[str, str]]
+    headers: _Headers
     body: bytes
 
 
 class _Answer(NamedTuple):
     status: int
-    headers: list[tuple[str, str]]
+    headers: _Headers
     body: bytes
 
 
@@ -66,23 +66,23 @@ class FaultProxy:
         self._plan = plan
         self._random = Random(plan.seed)
         self._strikes: Counter[str] = Counter()
-        self._http = httpx.AsyncClient(base_url=upstream, trust_env=False, timeout=30)
+        self._upstream = urlsplit(upstream)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         """Listens on 127.0.0.1 until the end of the block; its URL."""
         server = await asyncio.start_server(self._converse, "127.0.0.1", 0)
-        async with server, self._http:
+        async with server:
             yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError, httpx.TransportError):
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 request = await _read(reader)
                 answer = await self._answer(request)
                 if answer is None:
                     break
-                await _write(writer, answer)
+                await _write(writer, f"HTTP/1.1 {answer.status} .", answer.headers, answer.body)
                 self._note_answered(request, answer)
         writer.close()
 
@@ -115,12 +115,18 @@ class FaultProxy:
         return self._plan.fault
 
     async def _pass(self, request: _Request) -> _Answer:
-        headers = [(name, value) for name, value in request.headers if name != "connection"]
-        answer = await self._http.request(request.method, request.path, headers=headers, content=request.body)
-        if _ids(request) and answer.status_code == 200:
-            self.verdicts.update(each.get("code") or each["status"] for each in answer.json()["results"])
-        kept = [(name, value) for name, value in answer.headers.multi_items() if name not in _PER_HOP]
-        return _Answer(answer.status_code, kept, answer.content)
+        reader, writer = await asyncio.open_connection(self._upstream.hostname, self._upstream.port)
+        first = f"{request.method} {request.path} HTTP/1.1"
+        await _write(writer, first, [*_kept(request.headers), ("connection", "close")], request.body)
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        if not head:
+            raise ConnectionResetError("ingest hung up")
+        status, headers = _parsed(head)
+        answer = _Answer(int(status.split(" ")[1]), _kept(headers), body)
+        if answer.status == 200 and _ids(request):
+            self.verdicts.update(each.get("code") or each["status"] for each in json.loads(body)["results"])
+        return answer
 
     def _note_answered(self, request: _Request, answer: _Answer) -> None:
         if answer.status == 200:
@@ -128,18 +134,26 @@ class FaultProxy:
 
 
 async def _read(reader: asyncio.StreamReader) -> _Request:
-    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
+    first, headers = _parsed((await reader.readuntil(b"\r\n\r\n")).removesuffix(b"\r\n\r\n"))
     method, path, _ = first.split(" ")
-    headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
     length = int(dict(headers).get("content-length", "0"))
     return _Request(method, path, headers, await reader.readexactly(length))
 
 
-async def _write(writer: asyncio.StreamWriter, answer: _Answer) -> None:
-    headers = [*answer.headers, ("content-length", str(len(answer.body)))]
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    writer.write(f"HTTP/1.1 {answer.status} .\r\n{lines}\r\n".encode("latin-1") + answer.body)
+async def _write(writer: asyncio.StreamWriter, first: str, headers: _Headers, body: bytes) -> None:
+    lines = [f"{name}: {value}\r\n" for name, value in [*headers, ("content-length", str(len(body)))]]
+    writer.write(f"{first}\r\n{''.join(lines)}\r\n".encode("latin-1") + body)
     await writer.drain()
+
+
+def _parsed(head: bytes) -> tuple[str, _Headers]:
+    first, *lines = head.decode("latin-1").split("\r\n")
+    return first, [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+
+
+def _kept(headers: _Headers) -> _Headers:
+    """Without what belongs to one hop of the way."""
+    return [(name, value) for name, value in headers if name not in _PER_HOP]
 
 
 def _ids(request: _Request) -> list[str]:

@@ -5,7 +5,7 @@ import { Analytics } from '@segment/analytics-node'
 const order = JSON.parse(await text(process.stdin))
 const analytics = new Analytics({ writeKey: order.write_key, host: order.host, ...order.settings })
 const reports = new Map()
-const AT_ONCE = 1_000 // calls that nobody has answered yet: the SDK sends all of them at once
+const AT_ONCE = 200 // calls that nobody has answered yet: the SDK sends all of them at once
 const PATIENCE = 600_000 // milliseconds, after which the SDK would drop what it still has
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, 5))
