@@ -66,7 +66,7 @@ class System:
     def bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.api_token}"}
 
-    async def settled(self, seconds: float = 40) -> None:
+    async def settled(self, seconds: float = 100) -> None:
         """Returns once every service says, twice in a row, that it is caught up."""
         async with asyncio.timeout(seconds):
             quiet = 0
@@ -121,7 +121,7 @@ def take_ports(environment: dict[str, str]) -> None:
         drawn.close()
 
 
-async def ready(urls: Mapping[str, str], client: httpx.AsyncClient, seconds: float = 40) -> None:
+async def ready(urls: Mapping[str, str], client: httpx.AsyncClient, seconds: float = 100) -> None:
     """Returns once every service named says that it is ready."""
     async with asyncio.timeout(seconds):
         for service, url in urls.items():
