@@ -42,16 +42,19 @@ async def test_flushes_on_flushes_double_nothing(ingest: Running, sdk: Sdk) -> N
 
 
 @pytest.mark.parametrize(
-    ("sdk", "patience"),
-    [("segment-python", "max_retries"), ("rudder-python", "max_retries"), ("analytics-node", "maxRetries")],
+    ("sdk", "settings"),
+    [
+        ("segment-python", {"max_retries": 1, "upload_size": 10}),
+        ("rudder-python", {"max_retries": 1, "upload_size": 10}),
+        ("analytics-node", {"maxRetries": 1, "flushAt": 10}),
+    ],
     indirect=["sdk"],
 )
 async def test_what_an_sdk_gives_up_is_counted_and_what_it_delivered_is_stored(
-    ingest: Running, sdk: Sdk, patience: str
+    ingest: Running, sdk: Sdk, settings: dict[str, int]
 ) -> None:
-    plan = Plan(Fault.SILENT, share=0.7, most=1_000)
-    outcome = await deliver(ingest, sdk, plan, settings={patience: 1})
-    print(f"\n{sdk.name}, one re-send, {plan.fault}: {outcome}")  # noqa: T201
+    outcome = await deliver(ingest, sdk, Plan(Fault.CUT, share=0.5, most=1_000), settings=settings)
+    print(f"\n{sdk.name}, one re-send, {Fault.CUT}: {outcome}")  # noqa: T201
     assert outcome.finding.faithful, "\n".join(outcome.finding.wrong[:20])
     finding = outcome.finding
     assert finding.dropped > 0
