@@ -93,13 +93,15 @@ class Turns:
     """Hands the process out, a little in each turn of the event loop, so that answers go out while work comes in.
 
     Where all is well nobody waits. Once a turn takes longer than TURN, those who come stand in line; each turn takes
-    as many of them as fit into it, by what one has taken lately, refusals and answers included.
+    as many of them as fit into it, by what the work for one has taken lately. How long the line takes is another
+    matter: that is by the clock, refusals and answers in between included.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._line: deque[asyncio.Future[None]] = deque()
-        self._each = 0.001
+        self._work = self._each = 0.001
+        self._working_since = 0.0
         self._began = 0.0
         self._let_in = 0
         self._turning = False
@@ -132,14 +134,25 @@ class Turns:
             self._each += (spent - self._each) * _LATELY
         self._turning = bool(self._line)
         self._begin()
-        room = max(1, int(TURN / self._each))
+        loop = asyncio.get_running_loop()
+        room = max(1, int(TURN / self._work))
+        # Those let in run one after the other, between these two.
+        loop.call_soon(self._works)
         while self._line and self._let_in < room:
             turn = self._line.popleft()
             if not turn.done():
                 turn.set_result(None)
                 self._let_in += 1
+        loop.call_soon(self._worked, self._let_in)
         if self._turning:
-            asyncio.get_running_loop().call_soon(self._turn)
+            loop.call_soon(self._turn)
+
+    def _works(self) -> None:
+        self._working_since = self._monotonic()
+
+    def _worked(self, let_in: int) -> None:
+        if let_in:
+            self._work += ((self._monotonic() - self._working_since) / let_in - self._work) * _LATELY
 
 
 class Limits:

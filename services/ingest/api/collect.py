@@ -36,7 +36,7 @@ from services.ingest.limits import Budget, Limits
 _log = logs.get(__name__)
 
 BODY_SECONDS = 10.0
-LONGEST_LINE, BROWSERS_LONGEST_LINE = 0.3, 0.6
+LONGEST_LINE, BROWSERS_LONGEST_LINE = 0.15, 0.4
 """Seconds to wait in line from which on requests are turned away. Browsers last: they send nothing a second time."""
 LONGEST_WAIT = 300
 
