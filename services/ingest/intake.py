@@ -10,7 +10,7 @@ import prometheus_client
 from jornada.access.grants import WriteGrant
 from jornada.bus.carrier import Bus, BusUnavailable, Record
 from jornada.clock import Clock
-from jornada.events import REJECTIONS, TOUCHPOINTS, Rejection, Touchpoint, encode, new_text_id, topic_key
+from jornada.events import REJECTIONS, TOUCHPOINTS, Rejection, encode, new_text_id, topic_key
 from jornada.observe import metrics, trace
 from services.ingest.domain.reading import Request
 from services.ingest.domain.validation import Arrival, judge, too_much
@@ -28,7 +28,7 @@ _DIFFERS = "The id was used before with another payload; the first one holds."
 class _Plan(NamedTuple):
     """What is to be published, with payload hashes by id; what came before, and whose outcome that hangs on."""
 
-    fresh: list[Touchpoint]
+    fresh: list[Record]
     hashes: dict[str, str]
     rejections: list[Rejection]
     twins: dict[int, Twin]
@@ -64,7 +64,8 @@ class Intake:
     def _planned(self, verdicts: list[Verdict], arrival: Arrival) -> _Plan:
         """What to do; the verdict on an event of a customer who sends too much becomes a refusal."""
         plan = _Plan([], {}, [], {})
-        workspace, source = f"{arrival.workspace}/", f"{arrival.workspace}/{arrival.source}/"
+        topic, headers, workspace = TOUCHPOINTS.name, trace.to_headers(), str(arrival.workspace)
+        source = f"{workspace}/{arrival.source}/"
         self._customers.turn()
         for index, verdict in enumerate(verdicts):
             if isinstance(verdict, Reject):
@@ -76,12 +77,14 @@ class Intake:
             twin = Twin(first == payload_hash, None) if first else self._recent.twin(id_, payload_hash)
             if twin is not None:
                 plan.twins[index] = twin
-            elif self._customers.over(workspace + _whose(touchpoint)):
+                continue
+            key = topic_key(workspace, touchpoint.user_id or touchpoint.anonymous_id or touchpoint.group_id or "")
+            if self._customers.over(key):
                 verdicts[index] = refused = too_much(touchpoint, arrival, index)
                 plan.rejections.append(refused.rejection)
             else:
                 plan.hashes[id_] = payload_hash
-                plan.fresh.append(touchpoint)
+                plan.fresh.append(Record(topic, key, encode(touchpoint), headers))
         return plan
 
     async def _settled(self, plan: _Plan) -> None:
@@ -137,17 +140,11 @@ def _events(status: str, code: str) -> prometheus_client.Counter:
 
 def _records(plan: _Plan) -> list[Record]:
     headers = trace.to_headers()
-    topic, workspace = TOUCHPOINTS.name, str(plan.fresh[0].workspace) if plan.fresh else ""
-    touchpoints = [Record(topic, topic_key(workspace, _whose(each)), encode(each), headers) for each in plan.fresh]
     rejections = [
         Record(REJECTIONS.name, topic_key(each.workspace, each.source), encode(each), headers)
         for each in plan.rejections
     ]
-    return touchpoints + rejections
-
-
-def _whose(touchpoint: Touchpoint) -> str:
-    return touchpoint.user_id or touchpoint.anonymous_id or touchpoint.group_id or ""
+    return plan.fresh + rejections
 
 
 def _result(verdict: Verdict, twin: Twin | None) -> Result:

@@ -68,7 +68,7 @@ class Crowd:
         self._most = int(per_second * _WINDOW)
         self._monotonic = monotonic
         self._cells = array("L", bytes(8 * _CELLS))
-        self._named: dict[str, int] = {}
+        self._named: dict[bytes, int] = {}
         self._until = 0.0
 
     def turn(self) -> None:
@@ -79,9 +79,9 @@ class Crowd:
             self._cells = array("L", bytes(8 * _CELLS))
             self._named.clear()
 
-    def over(self, customer: str) -> bool:
-        """Counts an event of a customer; whether it is one too many."""
-        cell = crc32(customer.encode()) % _CELLS
+    def over(self, customer: bytes) -> bool:
+        """Counts an event of a customer, whom a topic key names; whether it is one too many."""
+        cell = crc32(customer) % _CELLS
         self._cells[cell] += 1
         if self._cells[cell] <= self._most:
             return False
@@ -134,7 +134,10 @@ class Turns:
             self._each += (spent - self._each) * _LATELY
         self._turning = bool(self._line)
         self._begin()
-        loop = asyncio.get_running_loop()
+        if self._line:
+            self._let_some_in(asyncio.get_running_loop())
+
+    def _let_some_in(self, loop: asyncio.AbstractEventLoop) -> None:
         room = max(1, int(TURN / self._work))
         # Those let in run one after the other, between these two.
         loop.call_soon(self._works)
@@ -144,8 +147,7 @@ class Turns:
                 turn.set_result(None)
                 self._let_in += 1
         loop.call_soon(self._worked, self._let_in)
-        if self._turning:
-            loop.call_soon(self._turn)
+        loop.call_soon(self._turn)
 
     def _works(self) -> None:
         self._working_since = self._monotonic()
