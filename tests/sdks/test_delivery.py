@@ -37,7 +37,7 @@ async def test_flushes_on_flushes_double_nothing(ingest: Running, sdk: Sdk) -> N
     outcome = await deliver(ingest, sdk, Plan(Fault.CUT, share=0.3), restless=True)
     print(f"\n{sdk.name}, flushed again and again, {Fault.CUT}: {outcome}")  # noqa: T201
     assert outcome.finding.faithful, "\n".join(outcome.finding.wrong[:20])
-    assert outcome.finding.acked + outcome.finding.pending == outcome.finding.stored == EVENTS
+    assert outcome.finding.acked == outcome.finding.stored == EVENTS
     assert "payload_differs" not in outcome.verdicts
 
 
@@ -57,6 +57,6 @@ async def test_what_an_sdk_gives_up_is_counted_and_what_it_delivered_is_stored(
     print(f"\n{sdk.name}, one re-send, {Fault.CUT}: {outcome}")  # noqa: T201
     assert outcome.finding.faithful, "\n".join(outcome.finding.wrong[:20])
     finding = outcome.finding
-    assert finding.dropped > 0
+    assert 0 < finding.dropped < EVENTS
     assert finding.acked + finding.dropped + finding.pending == EVENTS
     assert finding.stored >= finding.acked
