@@ -64,27 +64,26 @@ class Intake:
     def _planned(self, verdicts: list[Verdict], arrival: Arrival) -> _Plan:
         """What to do; the verdict on an event of a customer who sends too much becomes a refusal."""
         plan = _Plan([], {}, [], {})
-        topic, headers, workspace = TOUCHPOINTS.name, trace.to_headers(), str(arrival.workspace)
-        source = f"{workspace}/{arrival.source}/"
+        topic, headers = TOUCHPOINTS.name, trace.to_headers()
+        source = f"{arrival.workspace}/{arrival.source}/"
         self._customers.turn()
         for index, verdict in enumerate(verdicts):
             if isinstance(verdict, Reject):
                 plan.rejections.append(verdict.rejection)
                 continue
-            touchpoint = verdict.touchpoint
-            id_, payload_hash = source + touchpoint.message_id, touchpoint.payload_hash
+            message_id, key, payload_hash, value = verdict
+            id_ = source + message_id
             first = plan.hashes.get(id_)
             twin = Twin(first == payload_hash, None) if first else self._recent.twin(id_, payload_hash)
             if twin is not None:
                 plan.twins[index] = twin
                 continue
-            key = topic_key(workspace, touchpoint.user_id or touchpoint.anonymous_id or touchpoint.group_id or "")
             if self._customers.over(key):
-                verdicts[index] = refused = too_much(touchpoint, arrival, index)
+                verdicts[index] = refused = too_much(verdict.touchpoint, arrival, index)
                 plan.rejections.append(refused.rejection)
             else:
                 plan.hashes[id_] = payload_hash
-                plan.fresh.append(Record(topic, key, encode(touchpoint), headers))
+                plan.fresh.append(Record(topic, key, value, headers))
         return plan
 
     async def _settled(self, plan: _Plan) -> None:
@@ -151,7 +150,7 @@ def _result(verdict: Verdict, twin: Twin | None) -> Result:
     if isinstance(verdict, Reject):
         refused = verdict.rejection
         return Result(message_id=refused.message_id, status="rejected", code=refused.code, message=refused.message)
-    message_id = verdict.touchpoint.message_id
+    message_id = verdict.message_id
     if twin is None:
         return Result(message_id=message_id, status="accepted")
     if twin.same:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 import xxhash
 
-from jornada.events import MessageId, Rejection, Touchpoint, WorkspaceId, derived_id
+from jornada.events import MessageId, Rejection, Touchpoint, WorkspaceId, derived_id, encode, topic_key
 from jornada.events.touchpoints import CallType, Role
 from services.ingest.domain import time
 from services.ingest.domain.codes import Refusal
@@ -94,7 +94,10 @@ def _judged(
     try:
         if isinstance(value, Unfaithful):
             raise _Refused(value.code, value.message)
-        return Accept(_touchpoint(value, event.raw, index, type_, sent_at, ahead, arrival))
+        touchpoint = _touchpoint(value, event.raw, index, type_, sent_at, ahead, arrival)
+        about = touchpoint.user_id or touchpoint.anonymous_id or touchpoint.group_id or ""
+        key = topic_key(arrival.workspace, about)
+        return Accept(touchpoint.message_id, key, touchpoint.payload_hash, encode(touchpoint))
     except _Refused as refused:
         return _rejection(event, index, type_, refused, arrival)
 

@@ -1,16 +1,24 @@
 """What becomes of an event: accepted with a touchpoint, or refused with why. Values, performed elsewhere."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from jornada.events import Rejection, Touchpoint
+from jornada.events import Rejection, Touchpoint, decode
 
 
-class Accept(msgspec.Struct, frozen=True, gc=False):
-    """The event is good; this is to be published."""
+class Accept(NamedTuple):
+    """The event is good: the record to be published, under the key of whom it is about."""
 
-    touchpoint: Touchpoint
+    message_id: str
+    key: bytes
+    payload_hash: str
+    record: bytes
+
+    @property
+    def touchpoint(self) -> Touchpoint:
+        """What the record says; read anew each time."""
+        return decode(self.record, Touchpoint)
 
 
 class Reject(msgspec.Struct, frozen=True, gc=False):
