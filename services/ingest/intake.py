@@ -1,6 +1,7 @@
 """From a request that was read to its answer: judged, deduplicated, published, and only then acknowledged."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,27 +11,24 @@ import prometheus_client
 from jornada.access.grants import WriteGrant
 from jornada.bus.carrier import Bus, BusUnavailable, Record
 from jornada.clock import Clock
-from jornada.events import REJECTIONS, TOUCHPOINTS, Rejection, encode, new_text_id, topic_key
+from jornada.events import REJECTIONS, TOUCHPOINTS, encode, new_text_id, topic_key
 from jornada.observe import metrics, trace
 from services.ingest.domain.reading import Request
 from services.ingest.domain.validation import Arrival, judge, too_much
 from services.ingest.domain.verdicts import Accept, Reject, Result, Verdict
 from services.ingest.limits import Crowd
 from services.ingest.live import Live, Shown
-from services.ingest.memory import RecentIds, Twin
+from services.ingest.memory import Flight, RecentIds, Twin
 
 _PAUSE = 0.2
-_GRACE = 1.0
-"""Seconds beyond patience: several SDKs give up ten seconds after the end of their body, and send again."""
 _DIFFERS = "The id was used before with another payload; the first one holds."
 
 
 class _Plan(NamedTuple):
-    """What is to be published, with payload hashes by id; what came before, and whose outcome that hangs on."""
+    """What is to be published, and the events in it; which events came before, by their index."""
 
-    fresh: list[Record]
-    hashes: dict[str, str]
-    rejections: list[Rejection]
+    records: list[Record]
+    flight: Flight
     twins: dict[int, Twin]
 
 
@@ -52,81 +50,74 @@ class Intake:
         arrival = Arrival(grant.workspace, grant.source, grant.role, self._clock.now(), new_text_id())
         verdicts = judge(request, arrival)
         plan = self._planned(verdicts, arrival)
-        try:
-            async with asyncio.timeout(self._patience + _GRACE):
-                await self._settled(plan)
-        except TimeoutError as error:
-            raise BusUnavailable("no answer in time") from error
+        if plan.records:
+            await self._published(plan)
+        if plan.twins:
+            await self._outcome_of(plan.twins)
         results = [_result(verdict, plan.twins.get(index)) for index, verdict in enumerate(verdicts)]
         self._told(arrival, verdicts, results)
         return results
 
     def _planned(self, verdicts: list[Verdict], arrival: Arrival) -> _Plan:
         """What to do; the verdict on an event of a customer who sends too much becomes a refusal."""
-        plan = _Plan([], {}, [], {})
-        topic, headers = TOUCHPOINTS.name, trace.to_headers()
-        source = f"{arrival.workspace}/{arrival.source}/"
+        records: list[Record] = []
+        plan = _Plan(records, Flight(), {})
+        hashes = plan.flight.hashes
+        topic, headers, source = TOUCHPOINTS.name, trace.to_headers(), f"{arrival.workspace}/{arrival.source}/"
+        twin_of, over = self._recent.twin, self._customers.over
         self._customers.turn()
         for index, verdict in enumerate(verdicts):
+            if isinstance(verdict, Accept):
+                message_id, key, payload_hash, value = verdict
+                id_ = source + message_id
+                if id_ in hashes:
+                    plan.twins[index] = Twin(hashes[id_] == payload_hash, None)
+                elif twin := twin_of(id_, payload_hash):
+                    plan.twins[index] = twin
+                elif over(key):
+                    verdicts[index] = too_much(verdict.touchpoint, arrival, index)
+                else:
+                    hashes[id_] = payload_hash
+                    records.append(Record(topic, key, value, headers))
+        key = topic_key(arrival.workspace, arrival.source)
+        for verdict in verdicts:
             if isinstance(verdict, Reject):
-                plan.rejections.append(verdict.rejection)
-                continue
-            message_id, key, payload_hash, value = verdict
-            id_ = source + message_id
-            first = plan.hashes.get(id_)
-            twin = Twin(first == payload_hash, None) if first else self._recent.twin(id_, payload_hash)
-            if twin is not None:
-                plan.twins[index] = twin
-                continue
-            if self._customers.over(key):
-                verdicts[index] = refused = too_much(verdict.touchpoint, arrival, index)
-                plan.rejections.append(refused.rejection)
-            else:
-                plan.hashes[id_] = payload_hash
-                plan.fresh.append(Record(topic, key, value, headers))
+                records.append(Record(REJECTIONS.name, key, encode(verdict.rejection), headers))
         return plan
 
-    async def _settled(self, plan: _Plan) -> None:
-        """Returns once all of it is durable. Raises BusUnavailable."""
-        await self._published(plan)
-        for twin in plan.twins.values():
-            if twin.outcome is not None and not await asyncio.shield(twin.outcome):
+    async def _outcome_of(self, twins: dict[int, Twin]) -> None:
+        """Returns once they are durable that came before. Raises BusUnavailable."""
+        for twin in twins.values():
+            if twin.flight is not None and not await twin.flight.landed():
                 raise BusUnavailable("a twin in flight failed")
 
     async def _published(self, plan: _Plan) -> None:
-        if not plan.fresh and not plan.rejections:
-            return
-        outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        """Returns once all of it is durable. Raises BusUnavailable."""
         acked = False
-        self._recent.begin(plan.hashes, outcome)
+        self._recent.begin(plan.flight)
         try:
-            await self._patiently(_records(plan))
+            await self._patiently(plan.records)
             acked = True
         finally:
-            self._recent.end(plan.hashes, acked=acked)
-            outcome.set_result(acked)
+            self._recent.end(plan.flight, acked=acked)
 
     async def _patiently(self, records: Sequence[Record]) -> None:
         """Publishes; a passing fault is tried again until patience ends. A second copy is known again by its id."""
         until = self._clock.monotonic() + self._patience
+        left = self._patience
         while True:
-            left = until - self._clock.monotonic()
             try:
-                await self._bus.publish(records, deadline=max(left, 0.5))
+                return await self._bus.publish(records, max(left, 0.5))
             except BusUnavailable:
+                left = until - self._clock.monotonic()
                 if left <= _PAUSE:
                     raise
                 await asyncio.sleep(_PAUSE)
-            else:
-                return
+                left -= _PAUSE
 
     def _told(self, arrival: Arrival, verdicts: Sequence[Verdict], results: Sequence[Result]) -> None:
-        counts: dict[tuple[str, str], int] = {}
-        for result in results:
-            of = (result.status, result.code or "")
-            counts[of] = counts.get(of, 0) + 1
-        for (status, code), count in counts.items():
-            _events(status, code).inc(count)
+        for (status, code), count in Counter((result.status, result.code) for result in results).items():
+            _events(status, code or "").inc(count)
         if self._live.watched(arrival.workspace):
             shown = [_shown(verdict, result) for verdict, result in zip(verdicts, results, strict=True)]
             self._live.show(arrival.workspace, shown)
@@ -135,15 +126,6 @@ class Intake:
 @lru_cache(1_000)
 def _events(status: str, code: str) -> prometheus_client.Counter:
     return metrics.ACCEPTED.labels(status, code)
-
-
-def _records(plan: _Plan) -> list[Record]:
-    headers = trace.to_headers()
-    rejections = [
-        Record(REJECTIONS.name, topic_key(each.workspace, each.source), encode(each), headers)
-        for each in plan.rejections
-    ]
-    return plan.fresh + rejections
 
 
 def _result(verdict: Verdict, twin: Twin | None) -> Result:

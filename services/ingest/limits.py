@@ -110,15 +110,19 @@ class Turns:
         """Seconds that who comes now would stand in line."""
         return len(self._line) * self._each
 
-    async def take(self) -> None:
-        """Returns when it is one's turn."""
+    def must_wait(self) -> bool:
+        """Whether who comes now has to wait for their turn; if not, they have it."""
         if not self._turning:
             self._turning = True
             self._begin()
             asyncio.get_running_loop().call_soon(self._turn)
-        if not self._line and self._monotonic() - self._began < TURN:
-            self._let_in += 1
-            return
+        if self._line or self._monotonic() - self._began >= TURN:
+            return True
+        self._let_in += 1
+        return False
+
+    async def wait_for_one(self) -> None:
+        """Returns when it is one's turn."""
         turn = asyncio.get_running_loop().create_future()
         self._line.append(turn)
         await turn

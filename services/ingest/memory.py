@@ -1,47 +1,68 @@
 """Knows again what was sent a short while ago, so that a re-send costs nothing and is told so."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import NamedTuple
 
 
+class Flight:
+    """Events on their way to the stream, all in one: payload hashes by id. For one event loop."""
+
+    __slots__ = ("_outcome", "hashes")
+
+    def __init__(self) -> None:
+        self.hashes: dict[str, str] = {}
+        self._outcome: asyncio.Future[bool] | None = None
+
+    async def landed(self) -> bool:
+        """Whether they were acked, once that is known."""
+        if self._outcome is None:
+            self._outcome = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(self._outcome)
+
+    def land(self, *, acked: bool) -> None:
+        """Tells those who wait."""
+        if self._outcome is not None:
+            self._outcome.set_result(acked)
+
+
 class Twin(NamedTuple):
-    """An event of the same id came before: with the same payload or not; `outcome` while it is in flight."""
+    """An event of the same id came before: with the same payload or not; in which flight if that is still going on."""
 
     same: bool
-    outcome: "asyncio.Future[bool] | None"
+    flight: Flight | None
 
 
 class RecentIds:
-    """The last `capacity` acked ids with their payload hashes, and those in flight. For one process and event loop.
+    """The last acked ids, `capacity` of them or up to half as many, with their payload hashes; and those in flight.
 
     An id is the text that names one event within the system. It is remembered only after its ack: what failed may
     come again and is new.
     """
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._acked: dict[str, str] = {}
-        self._flying: dict[str, tuple[str, asyncio.Future[bool]]] = {}
+        self._half = max(1, capacity // 2)
+        self._young: dict[str, str] = {}
+        self._old: dict[str, str] = {}
+        self._flying: dict[str, Flight] = {}
 
     def twin(self, id_: str, payload_hash: str) -> Twin | None:
         """The twin of an event, acked or in flight."""
-        acked = self._acked.get(id_)
+        acked = self._young.get(id_) or self._old.get(id_)
         if acked is not None:
             return Twin(acked == payload_hash, None)
-        flying = self._flying.get(id_)
-        return None if flying is None else Twin(flying[0] == payload_hash, flying[1])
+        flight = self._flying.get(id_)
+        return None if flight is None else Twin(flight.hashes[id_] == payload_hash, flight)
 
-    def begin(self, hashes: Mapping[str, str], outcome: "asyncio.Future[bool]") -> None:
-        """Notes events, by id with their payload hashes, that are about to be published."""
-        for id_, payload_hash in hashes.items():
-            self._flying[id_] = (payload_hash, outcome)
+    def begin(self, flight: Flight) -> None:
+        """Notes events that are about to be published."""
+        self._flying.update(dict.fromkeys(flight.hashes, flight))
 
-    def end(self, hashes: Mapping[str, str], *, acked: bool) -> None:
+    def end(self, flight: Flight, *, acked: bool) -> None:
         """Notes what became of them."""
-        for id_ in hashes:
-            self._flying.pop(id_, None)
+        for id_ in flight.hashes:
+            del self._flying[id_]
         if acked:
-            self._acked.update(hashes)
-        while len(self._acked) > self._capacity:
-            del self._acked[next(iter(self._acked))]
+            self._young.update(flight.hashes)
+            if len(self._young) >= self._half:
+                self._old, self._young = self._young, {}
+        flight.land(acked=acked)

@@ -1,5 +1,6 @@
 """Makes what the tests of ingest need, with overrides by keyword."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -50,7 +51,10 @@ class HeldBus:
     async def publish(self, records: Sequence[Record], deadline: float = 8.5) -> None:
         self.attempts += 1
         if self.gate is not None:
-            await self.gate.wait()
+            try:
+                await asyncio.wait_for(self.gate.wait(), deadline)
+            except TimeoutError:
+                raise BusUnavailable("no acknowledgement within the deadline") from None
         if self.away:
             raise BusUnavailable("away")
         self.records += records

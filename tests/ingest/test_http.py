@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.api import collect
 from services.ingest.api.collect import PATHS, READERS
 from tests.ingest.makes import KEY, Ingest, batch, event
 
@@ -172,7 +171,7 @@ async def test_a_known_key_still_works_while_keys_cannot_be_asked_about(
 
 
 async def test_bytes_in_flight_are_bounded_and_given_back() -> None:
-    ingest = Ingest(bytes_in_flight=2_000)
+    ingest = Ingest(bytes_in_flight=1_000)
     ingest.bus.gate = asyncio.Event()
     body = batch(event(properties={"x": "y" * 500}))
     async with client_of(ingest) as client:
@@ -183,23 +182,6 @@ async def test_bytes_in_flight_are_bounded_and_given_back() -> None:
         ingest.bus.gate.set()
         assert (await first).status_code == 200
         assert (await client.post("/v1/b", content=body, headers=BASIC)).status_code == 200
-    assert ingest.limits.bytes.taken == 0
-
-
-async def test_a_body_that_does_not_come_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collect, "BODY_SECONDS", 0.05)
-    ingest = Ingest()
-    sent: list[Any] = []
-
-    async def never() -> Any:
-        await asyncio.Event().wait()
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": "POST", "path": "/v1/batch", "headers": [(b"x-write-key", KEY.encode())]}
-    await ingest.app(scope, never, send)
-    assert sent[0]["status"] == 408
     assert ingest.limits.bytes.taken == 0
 
 

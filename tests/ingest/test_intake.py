@@ -12,7 +12,7 @@ from jornada.events import REJECTIONS, TOUCHPOINTS, WorkspaceId
 from services.ingest.domain.reading import read_batch
 from services.ingest.domain.verdicts import Result
 from services.ingest.limits import Budget
-from services.ingest.memory import RecentIds
+from services.ingest.memory import Flight, RecentIds
 from tests.ingest.makes import GRANT, WORKSPACE, Ingest, batch, event
 
 
@@ -109,7 +109,7 @@ async def test_a_passing_fault_is_bridged() -> None:
 
 
 async def test_a_publish_that_hangs_ends_as_unavailable() -> None:
-    ingest = Ingest()
+    ingest = Ingest(patience=0.1)
     ingest.bus.gate = asyncio.Event()
     with pytest.raises(BusUnavailable):
         await take(ingest, event())
@@ -117,9 +117,14 @@ async def test_a_publish_that_hangs_ends_as_unavailable() -> None:
 
 
 def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
-    recent = RecentIds(2)
-    recent.end(dict.fromkeys("abc", "hash"), acked=True)
-    assert [recent.twin(each, "hash") is not None for each in "abc"] == [False, True, True]
+    recent = RecentIds(6)
+    for id_ in "abcdefgh":
+        flight = Flight()
+        flight.hashes[id_] = "hash"
+        recent.begin(flight)
+        recent.end(flight, acked=id_ != "g")
+        assert recent.twin("z", "hash") is None
+    assert "".join(each for each in "abcdefgh" if recent.twin(each, "hash")) == "defh"
 
 
 def test_the_budget_is_never_overdrawn() -> None:

@@ -1,6 +1,5 @@
 """The hot routes: one raw ASGI handler that takes events in Segment's dialect."""
 
-import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 from prometheus_client import Counter, Histogram
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from jornada.access.grants import WriteGrant
 from jornada.access.keyring import Keyring
@@ -35,7 +34,6 @@ from services.ingest.limits import Budget, Limits
 
 _log = logs.get(__name__)
 
-BODY_SECONDS = 10.0
 LONGEST_LINE, BROWSERS_LONGEST_LINE = 0.15, 0.4
 """Seconds to wait in line from which on requests are turned away. Browsers last: they send nothing a second time."""
 LONGEST_WAIT = 300
@@ -58,6 +56,12 @@ PATHS: dict[str, CallType | None] = {
     "/v1/b": None,
 }
 """Segment's paths, without a trailing slash, and what each says of an event; None for those that take a batch."""
+
+ALLOWED = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"retry-after, traceparent"),
+]
+"""Headers of every answer: any page may read it."""
 
 Headers = list[tuple[bytes, bytes]]
 Reader = Callable[[bytes, Headers], Request]
@@ -98,58 +102,45 @@ class Collect:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if self._too_late(headers):
             _requests(path, _OVERLOADED.status).inc()
-            await _said(send, _OVERLOADED, [])
+            await _said(send, _OVERLOADED, "")
             return
-        traceparent = trace.begin(headers.get(b"traceparent", b"").decode("latin-1"))
+        traceparent = trace.begin(headers.get(b"traceparent"))
         began = time.perf_counter()
         body = _Body(self._limits.bytes)
         try:
-            answer = await self._answered(path, scope, headers, receive, body)
+            if scope["method"] == "POST":
+                answer = await self._collected(path, scope["headers"], headers, receive, body)
+            else:
+                answer = _NOT_ALLOWED
         except Gone:
             return
+        except Exception as error:
+            answer = _failed(error, path)
         finally:
             body.give_back()
         _requests(path, answer.status).inc()
         _request_seconds(path).observe(time.perf_counter() - began)
-        await _said(send, answer, [(b"traceparent", traceparent.encode())])
-
-    async def _answered(
-        self, path: str, scope: Scope, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
-    ) -> _Answer:
-        try:
-            if scope["method"] != "POST":
-                return _NOT_ALLOWED
-            return await self._collected(path, scope, headers, receive, body)
-        except Gone:
-            raise
-        except Unreadable as error:
-            return _refused(Problem(error.status, error.code, str(error)))
-        except Problem as problem:
-            return _refused(problem)
-        except (BusUnavailable, Unavailable, Conflict, TimeoutError) as error:
-            _log.warning("events.unavailable", route=path, error=type(error).__name__)
-            return _refused(unavailable())
-        except Exception:
-            _log.exception("events.failed", route=path)
-            return _refused(Problem(500, "internal", "Something broke on our side; it is in the log."))
+        await _said(send, answer, traceparent)
 
     async def _collected(
-        self, path: str, scope: Scope, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
+        self, path: str, lines: Headers, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
     ) -> _Answer:
         wait = self._limits.all.wait(None)
         if wait:
             raise overloaded(wait)
         key = header_key(headers)
         grant = await self._grant(key) if key is not None else None
-        raw = await body.read(headers.get(b"content-length", b""), receive)
-        await self._limits.turns.take()
-        encoding = headers.get(b"content-encoding", b"").decode("latin-1")
-        request = READERS[path](body.counted(inflated(raw, encoding)), scope["headers"])
+        raw = await body.read(headers.get(b"content-length"), receive)
+        if self._limits.turns.must_wait():
+            await self._limits.turns.wait_for_one()
+        if b"content-encoding" in headers:
+            raw = body.counted(inflated(raw, headers[b"content-encoding"].decode("latin-1")))
+        request = READERS[path](raw, lines)
         if grant is None:
             grant = await self._grant(request.write_key)
         self._limits.spend(grant.key_id, len(request.events))
         results = await self._intake.take(request, grant)
-        return _Answer(200, _json.encode({"success": True, "results": results}), _JSON)
+        return _Answer(200, _json.encode({"success": True, "results": results}), _HEADERS)
 
     def _too_late(self, headers: dict[bytes, bytes]) -> bool:
         """Whether too many stand in line: asked before anything else, since it must cost next to nothing."""
@@ -157,7 +148,9 @@ class Collect:
         return wait > LONGEST_LINE and (wait > BROWSERS_LONGEST_LINE or b"origin" not in headers)
 
     async def _grant(self, key: str | None) -> WriteGrant:
-        grant = await self._keyring.write_grant(key) if key is not None and plausible(key) else None
+        grant = None
+        if key is not None and plausible(key):
+            grant = self._keyring.known(key) or await self._keyring.write_grant(key)
         if grant is None:
             raise Problem(401, "invalid_write_key", "Send a valid write key, as the user name of Basic for instance.")
         wait = self._limits.keys.wait(grant.key_id)
@@ -183,28 +176,24 @@ class _Body:
         self._budget = budget
         self._taken = 0
 
-    async def read(self, length: bytes, receive: Receive) -> bytes:
+    async def read(self, length: bytes | None, receive: Receive) -> bytes:
         """The whole body as sent. Raises Problem, Unreadable, Gone."""
-        if length.isdigit() and int(length[:20]) > BODY_BYTES:
+        if length is not None and length.isdigit() and int(length[:20]) > BODY_BYTES:
             raise too_large()
-        chunks: list[bytes] = []
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                while await self._next(receive, chunks):
-                    pass
-        except TimeoutError:
-            raise Problem(408, "body_too_slow", "The body did not arrive in time.") from None
-        return b"".join(chunks)
-
-    async def _next(self, receive: Receive, chunks: list[bytes]) -> bool:
         message = await receive()
+        whole = self._part(message)
+        while message.get("more_body", False):
+            message = await receive()
+            whole += self._part(message)
+        return whole
+
+    def _part(self, message: Message) -> bytes:
         if message["type"] != "http.request":
             raise Gone
-        chunk = message.get("body", b"")
-        if self._taken + len(chunk) > BODY_BYTES:
+        part: bytes = message.get("body", b"")
+        if self._taken + len(part) > BODY_BYTES:
             raise too_large()
-        chunks.append(self.counted(chunk))
-        return bool(message.get("more_body", False))
+        return self.counted(part)
 
     def counted(self, part: bytes) -> bytes:
         """The part, once there is room for it. Raises a 503."""
@@ -219,7 +208,7 @@ class _Body:
         self._taken = 0
 
 
-_JSON = [(b"content-type", b"application/json")]
+_HEADERS = [*ALLOWED, (b"content-type", b"application/json")]
 _json = msgspec.json.Encoder()
 
 
@@ -237,15 +226,33 @@ def _request_seconds(path: str) -> Histogram:
     return metrics.REQUEST_SECONDS.labels("ingest", path)
 
 
+def _failed(error: Exception, path: str) -> _Answer:
+    """What is said when there are no results."""
+    match error:
+        case Unreadable():
+            return _refused(Problem(error.status, error.code, str(error)))
+        case Problem():
+            return _refused(error)
+        case BusUnavailable() | Unavailable() | Conflict() | TimeoutError():
+            _log.warning("events.unavailable", route=path, error=type(error).__name__)
+            return _refused(unavailable())
+        case _:
+            _log.error("events.failed", route=path, exc_info=error)
+            return _refused(Problem(500, "internal", "Something broke on our side; it is in the log."))
+
+
 def _refused(problem: Problem) -> _Answer:
     response = problem.response()
     headers = [(name, value) for name, value in response.raw_headers if name != b"content-length"]
-    return _Answer(problem.status, bytes(response.body), headers)
+    return _Answer(problem.status, bytes(response.body), [*ALLOWED, *headers])
 
 
-async def _said(send: Send, answer: _Answer, more: list[tuple[bytes, bytes]]) -> None:
-    lines = [*answer.headers, (b"content-length", b"%d" % len(answer.body)), *more]
-    await send({"type": "http.response.start", "status": answer.status, "headers": lines})
+async def _said(send: Send, answer: _Answer, traceparent: str) -> None:
+    length = (b"content-length", b"%d" % len(answer.body))
+    headers = (
+        [*answer.headers, length, (b"traceparent", traceparent.encode())] if traceparent else [*answer.headers, length]
+    )
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
 
 

@@ -2,13 +2,9 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.ingest.api.collect import READERS, Collect
+from services.ingest.api.collect import ALLOWED, READERS, Collect
 
 _LONGEST = 4_096
-_ALLOWED = [
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"retry-after, traceparent"),
-]
 
 
 class Front:
@@ -22,25 +18,29 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-
-        async def shared(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *_ALLOWED]
-            await send(message)
-
         path = scope["path"].removesuffix("/")
         if scope["method"] == "OPTIONS":
-            await _preflight(scope, shared)
+            await _preflight(scope, send)
         elif path in READERS:
-            await self._collect(path, scope, receive, shared)
+            await self._collect(path, scope, receive, send)
         else:
-            await self._app(scope, receive, shared)
+            await self._app(scope, receive, _shared(send))
+
+
+def _shared(send: Send) -> Send:
+    async def shared(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), *ALLOWED]
+        await send(message)
+
+    return shared
 
 
 async def _preflight(scope: Scope, send: Send) -> None:
     """Allows what the browser asks for: SDKs add headers of their own, on re-sends yet others."""
     asked = next((value for name, value in scope["headers"] if name == b"access-control-request-headers"), b"")
     headers = [
+        *ALLOWED,
         (b"access-control-allow-methods", b"GET, POST, PUT, DELETE, OPTIONS"),
         (b"access-control-allow-headers", asked[:_LONGEST] or b"authorization, content-type"),
         (b"access-control-max-age", b"7200"),

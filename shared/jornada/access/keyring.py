@@ -44,6 +44,10 @@ class Keyring:
         self._grants: _Ring[WriteGrant] = _Ring(access.write_grant, monotonic)
         self._principals: _Ring[Principal] = _Ring(access.principal, monotonic)
 
+    def known(self, write_key: str) -> WriteGrant | None:
+        """What the write key allows if that was confirmed a moment ago; None tells nothing."""
+        return self._grants.fresh(digest(write_key))
+
     async def write_grant(self, write_key: str) -> WriteGrant | None:
         """What the write key allows, None for an unknown or revoked one; raises Unavailable if that cannot be told."""
         return await self._grants.find(digest(write_key))
@@ -64,11 +68,21 @@ class _Ring(Generic[T]):
         self._ask = ask
         self._monotonic = monotonic
         self._known: TTLCache[bytes, _Confirmed[T]] = TTLCache(_KNOWN_MAX, STALE, monotonic)
+        self._fresh: dict[bytes, _Confirmed[T]] = {}
         self._unknown: TTLCache[bytes, bool] = TTLCache(_UNKNOWN_MAX, UNKNOWN, monotonic)
         self._asked: dict[bytes, asyncio.Task[T | None]] = {}
         # Strangers' secrets must not take all of the service's connections.
         self._gate = asyncio.Semaphore(_ASKING_MAX)
         self._failed_at = float("-inf")
+
+    def fresh(self, sha256: bytes) -> T | None:
+        confirmed = self._fresh.get(sha256)
+        if confirmed is None:
+            return None
+        if self._monotonic() - confirmed.at < FRESH:
+            return confirmed.value
+        del self._fresh[sha256]
+        return None
 
     async def find(self, sha256: bytes) -> T | None:
         confirmed = self._known.get(sha256)
@@ -112,7 +126,10 @@ class _Ring(Generic[T]):
             self._failed_at = float("-inf")
         if value is None:
             self._known.pop(sha256, None)
+            self._fresh.pop(sha256, None)
             self._unknown[sha256] = True
         else:
-            self._known[sha256] = _Confirmed(value, self._monotonic())
+            self._known[sha256] = self._fresh[sha256] = _Confirmed(value, self._monotonic())
+            if len(self._fresh) > _KNOWN_MAX:
+                self._fresh.clear()
         return value

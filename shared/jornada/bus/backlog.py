@@ -2,46 +2,69 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from jornada.bus.carrier import MAX_RECORD, BusUnavailable, Record, RecordTooLarge
 
 
 def size(record: Record) -> int:
-    """Bytes of key, value and headers."""
-    headers = sum(len(name) + len(value) for name, value in record.headers) if record.headers else 0
-    return len(record.key) + len(record.value) + headers
+    """Bytes of key, value and headers. Raises RecordTooLarge."""
+    bytes_ = len(record.key) + len(record.value)
+    for name, value in record.headers:
+        bytes_ += len(name) + len(value)
+    if bytes_ > MAX_RECORD:
+        raise RecordTooLarge(f"a record of {bytes_} bytes for {record.topic}; the limit is {MAX_RECORD}")
+    return bytes_
 
 
-def refuse_large(records: Iterable[Record]) -> None:
-    """Raises RecordTooLarge before anything is stored."""
-    for record in records:
-        if size(record) > MAX_RECORD:
-            raise RecordTooLarge(f"a record of {size(record)} bytes for {record.topic}; the limit is {MAX_RECORD}")
+class Call:
+    """One call to publish: done once each of its portions is stored, failed with the first that may not be.
+
+    `until` is the loop's time at which its caller gives up.
+    """
+
+    __slots__ = ("_waited_for", "done", "until")
+
+    def __init__(self, until: float, portions: int) -> None:
+        self.until = until
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waited_for = portions
+
+    def stored(self) -> None:
+        """One portion is."""
+        self._waited_for -= 1
+        if not self._waited_for and not self.done.done():
+            self.done.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """One portion may not be stored."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    def leave(self) -> None:
+        """Its caller goes: what is queued of it still must not be sent behind the caller's back."""
+        if not self.done.cancel() and not self.done.cancelled():
+            self.done.exception()  # read here, else asyncio reports it as forgotten
+
+    def expire(self) -> None:
+        """Its time is over."""
+        self.fail(BusUnavailable("no acknowledgement within the deadline; the records may be stored"))
 
 
 class Portion:
     """The records of one call for one log, stored or failed as a whole."""
 
-    __slots__ = ("done", "records", "size", "until")
+    __slots__ = ("call", "records", "size")
 
-    def __init__(self, records: Sequence[Record], until: float) -> None:
+    def __init__(self, call: Call, records: Sequence[Record], bytes_: int) -> None:
+        self.call = call
         self.records = records
-        self.size = sum(map(size, records))
-        self.until = until
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # A caller that left at its deadline reads no outcome; asyncio would report it as forgotten.
-        self.done.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.size = bytes_
 
-    def succeed(self) -> None:
-        """Tells the caller that its records are durable."""
-        if not self.done.done():
-            self.done.set_result(None)
-
-    def fail(self, error: Exception) -> None:
-        """Tells the caller that its records may not be stored."""
-        if not self.done.done():
-            self.done.set_exception(error)
+    @property
+    def left(self) -> bool:
+        """Whether nobody waits for it any more: it must not be sent behind its caller's back."""
+        return self.call.done.done()
 
 
 class Backlog:
@@ -60,22 +83,27 @@ class Backlog:
         self._queue: deque[Portion] = deque()
         self._bytes = 0
         self._filled = asyncio.Event()
-        self._room = asyncio.Condition()
+        self._room = asyncio.Event()
         self._pace = self._PACE[0]
 
-    async def put(self, records: Sequence[Record], until: float) -> Portion:
-        """Queues records; waits for room until the loop's time `until`, then raises BusUnavailable."""
-        portion = Portion(records, until)
-        if not self._fits(portion):
-            try:
-                async with asyncio.timeout_at(until), self._room:
-                    await self._room.wait_for(lambda: self._fits(portion))
-            except TimeoutError as error:
-                raise BusUnavailable("the queue to the log stayed full") from error
+    def put(self, portion: Portion) -> bool:
+        """Queues a portion if there is room for it."""
+        if self._queue and self._bytes + portion.size > self._bound:
+            return False
         self._queue.append(portion)
         self._bytes += portion.size
         self._filled.set()
-        return portion
+        return True
+
+    async def put_patiently(self, portion: Portion) -> None:
+        """Queues a portion once there is room. Raises BusUnavailable when its call's time is over."""
+        try:
+            async with asyncio.timeout_at(portion.call.until):
+                while not self.put(portion):
+                    self._room.clear()
+                    await self._room.wait()
+        except TimeoutError as error:
+            raise BusUnavailable("the queue to the log stayed full") from error
 
     async def take(self, most: int) -> list[Portion]:
         """The next group: whole portions, at least one, of about `most` bytes; drops those whose caller has left."""
@@ -83,7 +111,7 @@ class Backlog:
             await self._filled.wait()
             if self._bytes < most:
                 await asyncio.sleep(self._pace - asyncio.get_running_loop().time() % self._pace)
-            group = await self._cut(most)
+            group = self._cut(most)
             if group:
                 self._pace_to(len(group))
                 return group
@@ -91,29 +119,22 @@ class Backlog:
     def fail_all(self, error: Exception) -> None:
         """Fails whatever waits."""
         while self._queue:
-            self._queue.popleft().fail(error)
+            self._queue.popleft().call.fail(error)
         self._bytes = 0
         self._filled.clear()
 
-    def _fits(self, portion: Portion) -> bool:
-        return not self._queue or self._bytes + portion.size <= self._bound
-
-    async def _cut(self, most: int) -> list[Portion]:
-        now = asyncio.get_running_loop().time()
+    def _cut(self, most: int) -> list[Portion]:
         group: list[Portion] = []
         taken = 0
         while self._queue and (not group or taken + self._queue[0].size <= most):
             portion = self._queue.popleft()
             self._bytes -= portion.size
-            if portion.until <= now or portion.done.done():
-                portion.fail(BusUnavailable("the deadline passed before the records were sent"))
-                continue
-            group.append(portion)
-            taken += portion.size
+            if not portion.left:
+                group.append(portion)
+                taken += portion.size
         if not self._queue:
             self._filled.clear()
-        async with self._room:
-            self._room.notify_all()
+        self._room.set()
         return group
 
     def _pace_to(self, portions: int) -> None:
@@ -121,14 +142,11 @@ class Backlog:
         self._pace = min(most, self._pace * 2) if portions >= self._CROWD else max(least, self._pace / 2)
 
 
-async def settled(portions: Sequence[Portion], until: float) -> None:
-    """Returns once every portion is durable; raises BusUnavailable at the loop's time `until` at the latest."""
+async def settled(call: Call) -> None:
+    """Returns once every portion is durable; raises BusUnavailable at the call's `until` at the latest."""
+    expiry = asyncio.get_running_loop().call_at(call.until, call.expire)
     try:
-        async with asyncio.timeout_at(until):
-            for portion in portions:
-                await portion.done
-    except TimeoutError as error:
-        raise BusUnavailable("no acknowledgement within the deadline; the records may be stored") from error
+        await call.done
     finally:
-        for portion in portions:
-            portion.done.cancel()
+        expiry.cancel()
+        call.leave()

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from jornada.bus.backlog import Backlog, Portion, refuse_large, settled
+from jornada.bus.backlog import Backlog, Call, Portion, settled, size
 from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record
 from jornada.bus.embedded_consumer import EmbeddedConsumer, Group
 from jornada.bus.embedded_log import PostgresLog, Span
@@ -58,10 +58,12 @@ class EmbeddedBus:
         """Returns once the transaction that holds every record is committed."""
         if not records:
             return
-        refuse_large(records)
+        call = Call(asyncio.get_running_loop().time() + deadline, portions=1)
+        portion = Portion(call, records, sum(map(size, records)))
         self._run()
-        until = asyncio.get_running_loop().time() + deadline
-        await settled([await self._backlog.put(records, until)], until)
+        if not self._backlog.put(portion):
+            await self._backlog.put_patiently(portion)
+        await settled(call)
 
     def consumer(self, group: str, topics: Sequence[str], positions: Positions) -> Consumer:
         """A new member of `group`, not yet started."""
@@ -136,7 +138,7 @@ class EmbeddedBus:
         for partition, end in ends.items():
             self.spans[partition] = Span(self.spans[partition].beginning, end)
         for portion in portions:
-            portion.succeed()
+            portion.call.stored()
         self.wake()
 
     async def _keep_tidy(self) -> None:
@@ -151,4 +153,4 @@ class EmbeddedBus:
 
 def _fail(portions: Sequence[Portion], error: Exception) -> None:
     for portion in portions:
-        portion.fail(error)
+        portion.call.fail(error)

@@ -9,7 +9,7 @@ from zlib import crc32
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from jornada.bus.backlog import Backlog, Portion, refuse_large, settled, size
+from jornada.bus.backlog import Backlog, Call, Portion, settled, size
 from jornada.bus.carrier import BusUnavailable, Partition, Record
 from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection
 
@@ -29,7 +29,7 @@ class KafkaProducer:
         self._client_id = client_id
         self._producer: Any = None
         self._opening = asyncio.Lock()
-        self._lanes: dict[Partition, _Lane] = {}
+        self._lanes: dict[tuple[str, int], _Lane] = {}
 
     async def start(self) -> None:
         """Connects; raises BusUnavailable and may be called again."""
@@ -44,21 +44,23 @@ class KafkaProducer:
 
     async def publish(self, records: Sequence[Record], until: float) -> None:
         """Returns once all are acked by every in-sync replica; raises BusUnavailable at the loop's time `until`."""
-        refuse_large(records)
-        parts = _parted(records, await self._partitions({record.topic for record in records}, until))
-        portions: list[Portion] = []
+        counts = self._known_partitions(records) or await self._partitions({each.topic for each in records}, until)
+        parts = _parted(records, counts)
+        call = Call(until, len(parts))
         try:
-            for partition, part in parts.items():
-                portions.append(await self._lane(partition).backlog.put(part, until))
-        finally:
-            # Left half-way, what is queued already must not be sent behind the caller's back.
-            if len(portions) < len(parts):
-                for portion in portions:
-                    portion.done.cancel()
-        await settled(portions, until)
+            for partition, (part, bytes_) in parts.items():
+                backlog, portion = self._lane(partition).backlog, Portion(call, part, bytes_)
+                if not backlog.put(portion):
+                    await backlog.put_patiently(portion)
+        except BaseException:
+            call.leave()
+            raise
+        await settled(call)
 
     async def client(self) -> Any:
         """The connected AIOKafkaProducer; raises BusUnavailable."""
+        if self._producer is not None:
+            return self._producer
         async with self._opening:
             if self._producer is None:
                 producer = self._new()
@@ -95,13 +97,21 @@ class KafkaProducer:
             **self._connection.settings(),
         )
 
+    def _known_partitions(self, records: Sequence[Record]) -> dict[str, int] | None:
+        """How many each topic has, if all are known."""
+        if self._producer is None:
+            return None
+        cluster, counts = self._producer.client.cluster, {}
+        for record in records:
+            if record.topic not in counts:
+                partitions = cluster.partitions_for_topic(record.topic)
+                if not partitions:
+                    return None
+                counts[record.topic] = len(partitions)
+        return counts
+
     async def _partitions(self, topics: set[str], until: float) -> dict[str, int]:
-        """How many each topic has: as is known already, or by asking. Raises BusUnavailable."""
-        if self._producer is not None:
-            cluster = self._producer.client.cluster
-            known = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
-            if all(known.values()):
-                return known
+        """How many each topic has, by asking. Raises BusUnavailable."""
         try:
             async with asyncio.timeout_at(until):
                 producer = await self.client()
@@ -109,24 +119,27 @@ class KafkaProducer:
         except UNREACHABLE as error:
             raise BusUnavailable(f"Kafka: {type(error).__name__}") from error
 
-    def _lane(self, partition: Partition) -> "_Lane":
+    def _lane(self, partition: tuple[str, int]) -> "_Lane":
         lane = self._lanes.get(partition)
         if lane is None:
-            lane = self._lanes[partition] = _Lane(self, partition)
+            lane = self._lanes[partition] = _Lane(self, Partition(*partition))
         return lane
 
 
-def _parted(records: Sequence[Record], partitions: dict[str, int]) -> dict[Partition, list[Record]]:
-    """By CRC-32 of the key, as librdkafka's `consistent` has it: aiokafka's own murmur2 is written in Python and costs
-    more than the rest of a record's way."""
-    parts: dict[tuple[str, int], list[Record]] = {}
+def _parted(records: Sequence[Record], partitions: dict[str, int]) -> dict[tuple[str, int], tuple[list[Record], int]]:
+    """The records of each partition, and their bytes. Raises RecordTooLarge.
+
+    By CRC-32 of the key, as librdkafka's `consistent` has it: aiokafka's own murmur2 is written in Python and costs
+    more than the rest of a record's way.
+    """
+    parts: dict[tuple[str, int], tuple[list[Record], int]] = {}
     for record in records:
+        bytes_ = size(record)
         lane = (record.topic, crc32(record.key) % partitions[record.topic])
-        if lane in parts:
-            parts[lane].append(record)
-        else:
-            parts[lane] = [record]
-    return {Partition(*lane): part for lane, part in parts.items()}
+        part, before = parts.get(lane) or ([], 0)
+        part.append(record)
+        parts[lane] = (part, before + bytes_)
+    return parts
 
 
 async def _end(producer: Any) -> None:
@@ -143,6 +156,7 @@ class _Lane:
         self.backlog = Backlog(QUEUE_BYTES)
         self._owner = owner
         self._partition = partition
+        self._known_as = TopicPartition(*partition)
         self._task = asyncio.create_task(self._run())
 
     def stop(self) -> None:
@@ -164,9 +178,11 @@ class _Lane:
                 await self._recover(error)
 
     async def _send(self, portions: list[Portion]) -> None:
-        portions = await self._led(portions)
-        records = [record for portion in portions for record in portion.records]
         producer = await self._owner.client()
+        while portions and not self._is_led(producer):
+            portions = await self._when_asked_again(producer, portions)
+            producer = await self._owner.client()
+        records = [record for portion in portions for record in portion.records]
         refused: set[int] = set()
         while records:
             batch, taken = _batch(producer, records)
@@ -174,21 +190,21 @@ class _Lane:
             records = records[taken:]
         for portion in portions:
             if refused and any(id(record) in refused for record in portion.records):
-                portion.fail(BusUnavailable(f"Kafka takes less for {self._partition.topic} than a record may have"))
+                portion.call.fail(
+                    BusUnavailable(f"Kafka takes less for {self._partition.topic} than a record may have")
+                )
             else:
-                portion.succeed()
+                portion.call.stored()
 
-    async def _led(self, portions: list[Portion]) -> list[Portion]:
+    def _is_led(self, producer: Any) -> bool:
+        leader = producer.client.cluster.leader_for_partition(self._known_as)
+        return leader is not None and leader != -1
+
+    async def _when_asked_again(self, producer: Any, portions: list[Portion]) -> list[Portion]:
         """Holds a batch back while nobody leads the partition and asks once a second; aiokafka would not pause."""
-        while portions:
-            client = (await self._owner.client()).client
-            leader = client.cluster.leader_for_partition(TopicPartition(*self._partition))
-            if leader is not None and leader != -1:
-                return portions
-            await asyncio.wait([client.force_metadata_update()], timeout=CIRCUIT)
-            await asyncio.sleep(CIRCUIT)
-            portions = [portion for portion in portions if not portion.done.done()]
-        return portions
+        await asyncio.wait([producer.client.force_metadata_update()], timeout=CIRCUIT)
+        await asyncio.sleep(CIRCUIT)
+        return [portion for portion in portions if not portion.left]
 
     async def _deliver(self, producer: Any, batch: Any, records: list[Record]) -> list[Record]:
         """The records that the broker refuses as too large; whatever is sent beside them must not suffer for it."""
@@ -225,7 +241,7 @@ def _batch(producer: Any, records: Sequence[Record]) -> tuple[Any, int]:
 
 def _fail(portions: Sequence[Portion], error: Exception) -> None:
     for portion in portions:
-        portion.fail(error)
+        portion.call.fail(error)
 
 
 def _unavailable(error: Exception) -> BusUnavailable:

@@ -1,4 +1,4 @@
-"""One connection as uvicorn serves it, with bounds that it lacks: headers come in time and within 64 KB."""
+"""One connection as uvicorn serves it, with bounds that it lacks: heads and bodies in time, heads within 64 KB."""
 
 import asyncio
 from typing import Any
@@ -10,29 +10,35 @@ from jornada.web import Problem
 
 HEADER_SECONDS = 10.0
 HEADER_BYTES = 65_536
+BODY_SECONDS = 10.0
+
+_IDLE, _HEAD, _BODY = range(3)
+"""What of a request has yet to come."""
 
 
 class Connection(HttpToolsProtocol):
-    """Whoever sends headers slowly, without end or not at all is let go; a refusal is a document with a code."""
+    """Whoever sends a head or a body slowly, without end or not at all is let go; a refusal is a document with a code.
+
+    A request that is there as a whole when it is first looked at costs nothing of this.
+    """
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._until: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
-        self._unparsed = 0
+        self._awaited = _IDLE
+        self._came = self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._await_headers()
+        self._await(HEADER_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._until is None and self._idle():
-            self._await_headers()
-        self._unparsed += len(data)
+        self._came = len(data)
+        self._head_bytes += self._came
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
@@ -40,32 +46,31 @@ class Connection(HttpToolsProtocol):
             self._decline(data[offered.args[0] :])
         except HttpParserError:
             self.send_400_response("")
-        if self._until is not None and self._unparsed > HEADER_BYTES:
+        if self._awaited == _IDLE:
+            self._stop_waiting()
+        elif self._until is None:
+            self._await(HEADER_SECONDS if self._awaited == _HEAD else BODY_SECONDS)
+        if self._awaited == _HEAD and self._head_bytes > HEADER_BYTES:
             self._refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head_bytes = self._unparsed = 0
-        if self._until is None:
-            self._await_headers()
-
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + len(b": \r\n"))
-        super().on_header(name, value)
+        self._awaited = _HEAD
 
     def on_headers_complete(self) -> None:
+        if (self._came > HEADER_BYTES or self._head_bytes > HEADER_BYTES) and self._head() > HEADER_BYTES:
+            self._head_bytes = HEADER_BYTES + 1
+            raise ValueError  # which the parser takes for the end of what it can read
         if not self.parser.should_upgrade():
             self._stop_waiting()
+            self._awaited, self._head_bytes = _BODY, 0
             super().on_headers_complete()
         elif self.parser.get_method() == b"CONNECT":
             raise ValueError("no proxy")
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
+            self._awaited, self._head_bytes = _IDLE, 0
             super().on_message_complete()
 
     def _decline(self, rest: bytes) -> None:
@@ -83,15 +88,11 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
             self.flow.pause_reading()
 
-    def _count(self, size: int) -> None:
-        """Raises, which the parser takes for the end of what it can read."""
-        self._head_bytes += size
-        if self._head_bytes > HEADER_BYTES:
-            raise ValueError
+    def _head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + len(b": \r\n") for name, value in self.headers)
 
-    def _await_headers(self) -> None:
-        self._unparsed = 0
-        self._until = self.loop.call_later(HEADER_SECONDS, self._too_slow)
+    def _await(self, seconds: float) -> None:
+        self._until = self.loop.call_later(seconds, self._too_slow)
 
     def _stop_waiting(self) -> None:
         if self._until is not None:
@@ -100,10 +101,12 @@ class Connection(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._until = None
-        if not self._idle():
-            self._await_headers()
-        elif self._unparsed:
-            self._refuse(_TOO_SLOW)
+        if self._awaited == _BODY and not self.cycle.response_started:
+            self._refuse(_BODY_TOO_SLOW)
+        elif self._awaited == _HEAD and self._idle():
+            self._refuse(_HEAD_TOO_SLOW)
+        elif self._awaited == _HEAD:
+            self._await(HEADER_SECONDS)
         else:
             self.transport.close()
 
@@ -122,4 +125,5 @@ class Connection(HttpToolsProtocol):
 
 _BROKEN = Problem(400, "bad_request", "This is no HTTP/1.1 request.")
 _TOO_LARGE = Problem(431, "headers_too_large", f"Headers may have at most {HEADER_BYTES} bytes.")
-_TOO_SLOW = Problem(408, "headers_too_slow", "The headers did not arrive in time.")
+_HEAD_TOO_SLOW = Problem(408, "headers_too_slow", "The headers did not arrive in time.")
+_BODY_TOO_SLOW = Problem(408, "body_too_slow", "The body did not arrive in time.")

@@ -117,6 +117,7 @@ def _server(service: Service, host: str) -> _Server:
             timeout_graceful_shutdown=DRAIN_SECONDS,
             timeout_keep_alive=30,
             server_header=False,
+            proxy_headers=False,
             http=Connection,
             ws="none",
         )

@@ -35,7 +35,6 @@ def application(
     checks: Mapping[str, Check],
     lag: LagMeter | None = None,
     body_limit: int = 1_048_576,
-    body_seconds: float = 10.0,
 ) -> FastAPI:
     """A FastAPI application with what every service answers. `checks` name the parts that `/readyz` asks."""
     app = FastAPI(
@@ -48,7 +47,7 @@ def application(
     )
     problems.install(app)
     documents.describe(app)
-    app.add_middleware(Edge, service=service, body_limit=body_limit, body_seconds=body_seconds)
+    app.add_middleware(Edge, service=service, body_limit=body_limit)
 
     @app.get("/livez", tags=["health"])
     async def livez() -> Response:

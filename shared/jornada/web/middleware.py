@@ -1,6 +1,5 @@
 """What happens around every request: its trace, its limits, its count."""
 
-import asyncio
 import time
 from typing import Any
 
@@ -12,13 +11,12 @@ from jornada.web.problems import Problem
 
 class Edge:
     """Pure ASGI. Keeps paths percent-encoded (a `%2F` belongs to an id), joins the caller's trace, caps the body in
-    bytes and seconds, and counts answers by route template."""
+    bytes, and counts answers by route template."""
 
-    def __init__(self, app: ASGIApp, *, service: str, body_limit: int, body_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, *, service: str, body_limit: int) -> None:
         self._app = app
         self._service = service
         self._body_limit = body_limit
-        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -26,7 +24,7 @@ class Edge:
             return
         scope["path"] = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
         headers = dict(scope["headers"])
-        traceparent = trace.begin(headers.get(b"traceparent", b"").decode("latin-1"))
+        traceparent = trace.begin(headers.get(b"traceparent"))
         began, status = time.perf_counter(), 500
 
         async def answer(message: Message) -> None:
@@ -49,22 +47,14 @@ class Edge:
             metrics.REQUEST_SECONDS.labels(self._service, route).observe(time.perf_counter() - began)
 
     def _limited(self, receive: Receive) -> Receive:
-        taken, until = 0, time.monotonic() + self._body_seconds
-        whole = False
+        taken = 0
 
         async def limited() -> Message:
-            nonlocal taken, whole
-            if whole:
-                return await receive()
-            try:
-                async with asyncio.timeout(max(until - time.monotonic(), 0.001)):
-                    message = await receive()
-            except TimeoutError:
-                raise Problem(408, "body_too_slow", "The body did not arrive in time.") from None
+            nonlocal taken
+            message = await receive()
             taken += len(message.get("body", b""))
             if taken > self._body_limit:
                 raise too_large(self._body_limit)
-            whole = not message.get("more_body", False)
             return message
 
         return limited

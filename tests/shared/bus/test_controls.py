@@ -1,11 +1,9 @@
 """The laws must go red where the mechanism behind them is broken on purpose."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from jornada.bus import backlog, embedded, kafka_producer
-from jornada.bus.backlog import Portion
+from jornada.bus.backlog import Call
 from tests.shared.bus.carriers import TOPIC, Carrier, after, fresh, record, starting_at
 from tests.shared.bus.test_contract import (
     test_a_carrier_that_is_down_is_told_within_the_deadline_and_works_again_after as down_is_told,
@@ -46,7 +44,7 @@ async def test_control_a_worker_that_commits_before_its_work_loses_records(carri
 async def test_control_publishing_before_the_ack_breaks_the_law(
     carrier: Carrier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def at_once(portions: Sequence[Portion], until: float) -> None:
+    async def at_once(call: Call) -> None:
         return None
 
     for module in (backlog, embedded, kafka_producer):
