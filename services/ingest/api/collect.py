@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 from prometheus_client import Counter, Histogram
@@ -16,7 +15,7 @@ from jornada.bus.carrier import BusUnavailable
 from jornada.db import Conflict, Unavailable
 from jornada.events.touchpoints import CallType
 from jornada.observe import logs, metrics, trace
-from jornada.web import Problem
+from jornada.web import Answer, Headers, Problem
 from services.ingest.api.credentials import header_key, plausible
 from services.ingest.domain.cloudevents import read_cloudevents
 from services.ingest.domain.reading import (
@@ -63,7 +62,6 @@ ALLOWED = [
 ]
 """Headers of every answer: any page may read it."""
 
-Headers = list[tuple[bytes, bytes]]
 Reader = Callable[[bytes, Headers], Request]
 
 
@@ -83,12 +81,6 @@ class Gone(Exception):
     """The sender hung up before the end of its body."""
 
 
-class _Answer(NamedTuple):
-    status: int
-    body: bytes
-    headers: list[tuple[bytes, bytes]]
-
-
 class Collect:
     """Answers POST on the hot paths: 200 with a result for each event, or why not."""
 
@@ -97,13 +89,17 @@ class Collect:
         self._keyring = keyring
         self._limits = limits
 
+    def refusal(self, path: str, headers: Headers) -> Answer | None:
+        """What is said to a request that is not to be begun as too many stand in line; it costs next to nothing."""
+        wait = self._limits.turns.wait()
+        if wait <= LONGEST_LINE or (wait <= BROWSERS_LONGEST_LINE and any(name == b"origin" for name, _ in headers)):
+            return None
+        _requests(path, _OVERLOADED.status).inc()
+        return _OVERLOADED
+
     async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request on `path`, one of READERS."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if self._too_late(headers):
-            _requests(path, _OVERLOADED.status).inc()
-            await _said(send, _OVERLOADED, "")
-            return
         traceparent = trace.begin(headers.get(b"traceparent"))
         began = time.perf_counter()
         body = _Body(self._limits.bytes)
@@ -120,11 +116,13 @@ class Collect:
             body.give_back()
         _requests(path, answer.status).inc()
         _request_seconds(path).observe(time.perf_counter() - began)
-        await _said(send, answer, traceparent)
+        more = [(b"content-length", b"%d" % len(answer.body)), (b"traceparent", traceparent.encode())]
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers + more})
+        await send({"type": "http.response.body", "body": answer.body})
 
     async def _collected(
         self, path: str, lines: Headers, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
-    ) -> _Answer:
+    ) -> Answer:
         wait = self._limits.all.wait(None)
         if wait:
             raise overloaded(wait)
@@ -140,12 +138,7 @@ class Collect:
             grant = await self._grant(request.write_key)
         self._limits.spend(grant.key_id, len(request.events))
         results = await self._intake.take(request, grant)
-        return _Answer(200, _json.encode({"success": True, "results": results}), _HEADERS)
-
-    def _too_late(self, headers: dict[bytes, bytes]) -> bool:
-        """Whether too many stand in line: asked before anything else, since it must cost next to nothing."""
-        wait = self._limits.turns.wait()
-        return wait > LONGEST_LINE and (wait > BROWSERS_LONGEST_LINE or b"origin" not in headers)
+        return Answer(200, _HEADERS, _json.encode({"success": True, "results": results}))
 
     async def _grant(self, key: str | None) -> WriteGrant:
         grant = None
@@ -226,7 +219,7 @@ def _request_seconds(path: str) -> Histogram:
     return metrics.REQUEST_SECONDS.labels("ingest", path)
 
 
-def _failed(error: Exception, path: str) -> _Answer:
+def _failed(error: Exception, path: str) -> Answer:
     """What is said when there are no results."""
     match error:
         case Unreadable():
@@ -241,19 +234,9 @@ def _failed(error: Exception, path: str) -> _Answer:
             return _refused(Problem(500, "internal", "Something broke on our side; it is in the log."))
 
 
-def _refused(problem: Problem) -> _Answer:
-    response = problem.response()
-    headers = [(name, value) for name, value in response.raw_headers if name != b"content-length"]
-    return _Answer(problem.status, bytes(response.body), [*ALLOWED, *headers])
-
-
-async def _said(send: Send, answer: _Answer, traceparent: str) -> None:
-    length = (b"content-length", b"%d" % len(answer.body))
-    headers = (
-        [*answer.headers, length, (b"traceparent", traceparent.encode())] if traceparent else [*answer.headers, length]
-    )
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+def _refused(problem: Problem) -> Answer:
+    status, headers, body = problem.answer()
+    return Answer(status, [*ALLOWED, *headers], body)
 
 
 _OVERLOADED = _refused(overloaded())

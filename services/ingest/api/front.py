@@ -2,6 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jornada.web import Answer, Headers
 from services.ingest.api.collect import ALLOWED, READERS, Collect
 
 _LONGEST = 4_096
@@ -13,6 +14,11 @@ class Front:
     def __init__(self, app: ASGIApp, collect: Collect) -> None:
         self._app = app
         self._collect = collect
+
+    def door(self, method: bytes, target: bytes, headers: Headers) -> Answer | None:
+        """The answer to a request that is not to be begun at all."""
+        path = target.partition(b"?")[0].decode("latin-1").removesuffix("/")
+        return self._collect.refusal(path, headers) if method == b"POST" and path in READERS else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -1,12 +1,16 @@
 """One connection as uvicorn serves it, with bounds that it lacks: heads and bodies in time, heads within 64 KB."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from jornada.web import Problem
+from jornada.web import Answer, Headers, Problem
+
+Door = Callable[[bytes, bytes, Headers], Answer | None]
+"""An application's attribute `door`: its answer to a request (method, target, headers) that is not to be begun."""
 
 HEADER_SECONDS = 10.0
 HEADER_BYTES = 65_536
@@ -24,6 +28,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        self._door: Door | None = getattr(self.config.app, "door", None)
         self._until: asyncio.TimerHandle | None = None
         self._awaited = _IDLE
         self._came = self._head_bytes = 0
@@ -64,7 +69,13 @@ class Connection(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             self._stop_waiting()
             self._awaited, self._head_bytes = _BODY, 0
-            super().on_headers_complete()
+            answer = None
+            if self._door is not None and self._idle():
+                answer = self._door(self.parser.get_method(), self.url, self.headers)
+            if answer is None:
+                super().on_headers_complete()
+            else:
+                self._turn_away(answer)
         elif self.parser.get_method() == b"CONNECT":
             raise ValueError("no proxy")
 
@@ -113,16 +124,40 @@ class Connection(HttpToolsProtocol):
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
+    def _turn_away(self, answer: Answer) -> None:
+        """Answers with nothing begun; the body that may follow is read and forgotten."""
+        self.cycle = _TURNED_AWAY
+        keep = self.parser.should_keep_alive()
+        self._write(answer, [] if keep else [_CLOSE])
+        if keep:
+            self.on_response_complete()
+        else:
+            self.transport.close()
+
     def _refuse(self, problem: Problem) -> None:
-        if self.transport.is_closing():
-            return
-        response = problem.response()
-        lines = [b"%b: %b\r\n" % header for header in (*response.raw_headers, (b"connection", b"close"))]
-        self.transport.write(b"".join([STATUS_LINE[problem.status], *lines, b"\r\n", response.body]))
-        self._stop_waiting()
-        self.transport.close()
+        if not self.transport.is_closing():
+            self._write(problem.answer(), [_CLOSE])
+            self._stop_waiting()
+            self.transport.close()
+
+    def _write(self, answer: Answer, more: Headers) -> None:
+        headers = [*self.server_state.default_headers, *answer.headers, (b"content-length", b"%d" % len(answer.body))]
+        lines = [b"%b: %b\r\n" % header for header in (*headers, *more)]
+        self.transport.write(b"".join([STATUS_LINE[answer.status], *lines, b"\r\n", answer.body]))
 
 
+class _TurnedAway:
+    """Stands for a request that was answered before it began."""
+
+    response_started = response_complete = True
+    more_body = False
+    keep_alive = True
+    disconnected = False
+    message_event = asyncio.Event()
+
+
+_TURNED_AWAY: Any = _TurnedAway()
+_CLOSE = (b"connection", b"close")
 _BROKEN = Problem(400, "bad_request", "This is no HTTP/1.1 request.")
 _TOO_LARGE = Problem(431, "headers_too_large", f"Headers may have at most {HEADER_BYTES} bytes.")
 _HEAD_TOO_SLOW = Problem(408, "headers_too_slow", "The headers did not arrive in time.")

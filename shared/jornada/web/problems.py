@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem documents that also carry `code` and `message`, as Segment's SDKs read them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -19,6 +19,17 @@ ECHO = 64
 """The most characters of a caller's input that an error says back."""
 
 
+Headers = list[tuple[bytes, bytes]]
+
+
+class Answer(NamedTuple):
+    """An answer as it goes out, for those who write it without the framework; its length is not among the headers."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
 class Problem(Anticipated):
     """An anticipated refusal: HTTP status, a code for programs, a message for people, and what else to tell.
 
@@ -33,7 +44,7 @@ class Problem(Anticipated):
         self.retry_after = retry_after
         self.more = more
 
-    def response(self) -> Response:
+    def answer(self) -> Answer:
         """The problem document."""
         document = {
             "type": f"urn:jornada:problem:{self.code}",
@@ -43,8 +54,15 @@ class Problem(Anticipated):
             "message": self.message,
             **self.more,
         }
-        headers = {"Retry-After": str(self.retry_after)} if self.retry_after is not None else None
-        return Response(msgspec.json.encode(document), self.status, headers, "application/problem+json")
+        headers = [(b"content-type", b"application/problem+json")]
+        if self.retry_after is not None:
+            headers.append((b"retry-after", b"%d" % self.retry_after))
+        return Answer(self.status, headers, msgspec.json.encode(document))
+
+    def response(self) -> Response:
+        """As the framework sends it."""
+        status, headers, body = self.answer()
+        return Response(body, status, {name.decode(): value.decode() for name, value in headers})
 
 
 def unavailable(retry_after: int = 2) -> Problem:
