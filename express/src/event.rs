@@ -327,8 +327,8 @@ fn is_everybody(text: &[u8]) -> bool {
         || EVERYBODY.iter().any(|name| text.eq_ignore_ascii_case(name.as_bytes()))
 }
 
-/// Whether a value is a text that holds more than space; where only space of other scripts could tell, others look.
+/// Whether a value is a text that begins with more than space; where escapes or other signs could tell, others look.
 fn is_name(value: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(value) else { return false };
-    value.first() == Some(&b'"') && text.chars().any(char::is_alphanumeric)
+    let Some(text) = value.strip_prefix(b"\"").and_then(|text| std::str::from_utf8(text).ok()) else { return false };
+    text.chars().take_while(|character| *character != '\\').any(char::is_alphanumeric)
 }

@@ -1,6 +1,7 @@
 """One body on both lanes: what either says of it, and the bodies of SDKs, whole and damaged."""
 
 import json
+import re
 from collections.abc import Iterator
 from random import Random
 from typing import Any, NamedTuple
@@ -100,37 +101,92 @@ def damaged(bodies: list[Body], seed: int, count: int) -> Iterator[Body]:
 
 _PIECES = [
     *(b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b" ", b"\n", b"\x00", b"\x1f", b"\x7f", b"\xc3", b"\xff"),
-    *(b"0", b"1", b"9", b"-", b".", b"e5", b"00", b"E", b"+", b"null", b"true", b"{}", b"[]", b'""', b"1.0", b"-0"),
+    *(b"0", b"1", b"9", b"-", b".", b"e5", b"00", b"E", b"+", b"Z", b"z", b"t", b"+03:00", b"2027", b".123456789"),
+    *(b"\\u0000", b"\\ud800", b"\\udc00", b"\\u0041", b"\\u00e9", b"\\ud83d\\ude00", b"\\/", b"\\n", b"\\x"),
     *(
-        b"\\u0000",
-        b"\\ud800",
-        b"\\udc00",
-        b"\\u0041",
-        b"\\u00e9",
-        b"\\ud83d\\ude00",
-        b"\\/",
-        b"\\n",
-        b"\\x",
+        b"\\u001f",
+        b'\\"',
+        b"\\\\",
         "é".encode(),
+        "\u2003".encode(),
+        "\U0001f680".encode(),
+        b"\xed\xa0\x80",
+        b"\xc0\xaf",
     ),
-    *(b"Z", b"z", b"T", b"t", b"+03:00", b"2027", b"1999", b".123456789", b"23:59:60", b"0.1", b"12345678901234567"),
-    *(b'"a":1,', b'"a":1,"a":2,', b'"userId":"null",', b'"userId":null,', b'"writeKey":"k",', b'"sentAt":"x",'),
-    *(
-        b'"type":null,',
-        b'"context":{"groupId":"g"},',
-        b'"messageId":"",',
-        b'"_metadata":{"n":1},',
-        b"0.30000000000000004",
-    ),
-    *(b'"timestamp":"2026-03-02T12:00:00.000001Z",', b'"sentAt":"2026-03-01T12:01:00Z",', b'"previousId":0,'),
-    *("é".encode(), b"0.30000000000000004"),
 ]
+_VALUES = [
+    *(
+        b"null",
+        b"true",
+        b"{}",
+        b"[]",
+        b'""',
+        b'" "',
+        b"7",
+        b"0",
+        b"-0",
+        b"-1",
+        b"1.0",
+        b"1.50",
+        b"-0.0",
+        b"0.0001",
+        b"1e5",
+    ),
+    *(
+        b"9007199254740991",
+        b"9007199254740992",
+        b"0.30000000000000004",
+        b"0.1000000000000000055",
+        b"123456789.123456789",
+    ),
+    *(
+        b'"null"',
+        b'"GUEST"',
+        b'"00-0"',
+        b'"\\u0030"',
+        b'"x"',
+        b'"track"',
+        b'"group"',
+        b'"alias"',
+        b'"page"',
+        b'"\\u2003"',
+    ),
+    *(b'{"a":1,"a":2}', b'{"b":1,"a":{"d":[],"c":{}}}', b'{"groupId":"g"}', b'{"groupId":0}', b'{"groupId":" 7"}'),
+    *(
+        b'"2026-03-02T12:00:00.000001Z"',
+        b'"2026-03-02T12:00:00Z"',
+        b'"2026-03-01T12:01:00Z"',
+        b'"1999-12-31T23:59:59Z"',
+    ),
+    *(
+        b'"2026-03-01T12:01:00.000001Z"',
+        b'"2026-02-28T11:59:59.999999Z"',
+        b'"2026-02-26T12:00:00+00:00"',
+        b'"x"',
+        b'"wk_b"',
+    ),
+]
+_KEYS = [
+    *(
+        b'"userId"',
+        b'"anonymousId"',
+        b'"previousId"',
+        b'"groupId"',
+        b'"messageId"',
+        b'"type"',
+        b'"event"',
+        b'"context"',
+    ),
+    *(b'"timestamp"', b'"originalTimestamp"', b'"sentAt"', b'"writeKey"', b'"_metadata"', b'"properties"', b'"traits"'),
+    *(b'"integrations"', b'"a"', b'"\\u0061"', b'"\\u0022"', b'"Z"', b'""', b'"batch"', '"é"'.encode()),
+]
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null')
 
 
 def _damaged(text: bytes, random: Random) -> bytes:
     at = random.randrange(len(text) + 1)
     to = min(len(text), at + random.choice((1, 1, 2, 5, 20)))
-    match random.randrange(6):
+    match random.randrange(10):
         case 0:
             return text[:at] + bytes([random.randrange(256)]) + text[at + 1 :]
         case 1:
@@ -138,15 +194,18 @@ def _damaged(text: bytes, random: Random) -> bytes:
         case 2:
             return text[:to] + text[at:]
         case 3:
-            begins = [place for place, byte in enumerate(text) if byte in b'{,:["']
-            at = random.choice(begins) + 1
             return text[:at] + random.choice(_PIECES) + text[at:]
-        case 4:
-            return text[:at] + random.choice(_PIECES) + text[at:]
+        case 4 | 5 | 6:
+            at = random.choice([place + 1 for place, byte in enumerate(text) if byte in b"{"] or [0])
+            return text[:at] + random.choice(_KEYS) + b":" + random.choice(_VALUES) + b"," + text[at:]
         case _:
-            begins = [place for place, byte in enumerate(text) if byte in b":"]
-            at = random.choice(begins or [0]) + 1
-            return text[:at] + random.choice(_PIECES) + text[min(len(text), at + random.randrange(9)) :]
+            tokens = list(_TOKEN.finditer(text))
+            if not tokens:
+                return text
+            token = random.choice(tokens)
+            inside = random.choice(_PIECES) if random.randrange(2) else b"x" * random.choice((1, 60, 101, 257))
+            other = random.choice((random.choice(_VALUES), token[0][:1] + inside + token[0][1:]))
+            return text[: token.start()] + other + text[token.end() :]
 
 
 _HARD: dict[str, Any] = {
