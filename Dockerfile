@@ -1,5 +1,6 @@
 # One image for every service; the command says which: `docker run IMAGE services.journey`.
 # The command line: `docker run --entrypoint jornada IMAGE migrate`.
+
 # Debian's older release: what is linked against its C library runs on newer ones too.
 FROM rust:1-slim-bookworm AS express
 
