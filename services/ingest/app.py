@@ -7,6 +7,7 @@ from jornada.bus.dead_letters import DeadLetters
 from jornada.bus.lag import LagMeter
 from jornada.clock import Clock
 from jornada.db import Database
+from jornada.observe import logs
 from jornada.runtime.service import Health, Service
 from jornada.runtime.settings import PortSettings
 from jornada.web import Gate, application
@@ -19,6 +20,7 @@ from services.ingest.api.live import serve_live
 from services.ingest.api.openapi import documented
 from services.ingest.api.rejections import serve_rejections
 from services.ingest.api.sources import serve_sources
+from services.ingest.domain import express
 from services.ingest.intake import Intake
 from services.ingest.limits import Limits
 from services.ingest.live import Live
@@ -27,11 +29,13 @@ from services.ingest.settings import Settings
 from services.ingest.store import Rejections
 from services.ingest.worker import GROUP, TOPICS, Retention, worker
 
+_log = logs.get(__name__)
 _ABOUT = "Takes touchpoints in Segment's dialect, says what became of each, and puts them on the stream."
 
 
 def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Service:
     """The service. It takes events also while Postgres is away, so `/readyz` does not ask for it."""
+    _log.info("ingest.express", is_open=express.IS_OPEN)
     health = Health()
     access = PostgresAccess(database)
     keyring = Keyring(access, clock.monotonic)

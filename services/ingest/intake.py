@@ -13,8 +13,8 @@ from jornada.bus.carrier import Bus, BusUnavailable, Record
 from jornada.clock import Clock
 from jornada.events import REJECTIONS, TOUCHPOINTS, encode, new_text_id, topic_key
 from jornada.observe import metrics, trace
-from services.ingest.domain.reading import Request
-from services.ingest.domain.validation import Arrival, judge, too_much
+from services.ingest.domain.express import Sent
+from services.ingest.domain.validation import Arrival, too_much
 from services.ingest.domain.verdicts import Accept, Reject, Result, Verdict
 from services.ingest.limits import Crowd
 from services.ingest.live import Live, Shown
@@ -45,10 +45,10 @@ class Intake:
         self._clock = clock
         self._patience = patience
 
-    async def take(self, request: Request, grant: WriteGrant) -> list[Result]:
+    async def take(self, request: Sent, grant: WriteGrant) -> list[Result]:
         """One result for each event, once every one is durable. Raises BusUnavailable: then none was acknowledged."""
         arrival = Arrival(grant.workspace, grant.source, grant.role, self._clock.now(), new_text_id())
-        verdicts = judge(request, arrival)
+        verdicts = request.verdicts(arrival)
         plan = self._planned(verdicts, arrival)
         if plan.records:
             await self._published(plan)

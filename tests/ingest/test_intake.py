@@ -9,7 +9,7 @@ import pytest
 
 from jornada.bus.carrier import BusUnavailable, Record
 from jornada.events import REJECTIONS, TOUCHPOINTS, WorkspaceId
-from services.ingest.domain.reading import read_batch
+from services.ingest.domain.express import sent
 from services.ingest.domain.verdicts import Result
 from services.ingest.limits import Budget
 from services.ingest.memory import Flight, RecentIds
@@ -17,7 +17,7 @@ from tests.ingest.makes import GRANT, WORKSPACE, Ingest, batch, event
 
 
 async def take(ingest: Ingest, *events: object) -> list[Result]:
-    return await ingest.intake.take(read_batch(batch(*events)), GRANT)
+    return await ingest.intake.take(sent(batch(*events), "batch"), GRANT)
 
 
 def statuses(results: Sequence[Result]) -> list[str]:
@@ -53,7 +53,7 @@ async def test_the_same_again_is_a_duplicate_and_another_payload_is_told() -> No
 
 async def test_one_id_of_two_sources_or_workspaces_is_two_events() -> None:
     ingest = Ingest()
-    request = read_batch(batch(event()))
+    request = sent(batch(event()), "batch")
     for grant in (GRANT, replace(GRANT, source="web"), replace(GRANT, workspace=WorkspaceId(UUID(int=9)))):
         assert statuses(await ingest.intake.take(request, grant)) == ["accepted"]
 

@@ -12,6 +12,7 @@ from services.ingest.domain.outline import NotJson, outline
 from services.ingest.domain.reading import Unreadable, inflated, read_batch, read_single
 from services.ingest.domain.validation import Arrival, judge
 from services.ingest.domain.verdicts import Accept, Reject, Verdict
+from tests.ingest import odd
 from tests.ingest.corpus.fields import members_of
 from tests.ingest.makes import NOW, WORKSPACE
 from tests.ingest.unchanged import said
@@ -19,86 +20,8 @@ from tests.ingest.unchanged import said
 ARRIVAL = Arrival(WORKSPACE, "app", "product", NOW, "r")
 _MANY = settings(max_examples=120, deadline=None)
 
-_spaces = st.sampled_from([b"", b"", b" ", b"\n\t", b"\r\n  "])
-_characters = st.sampled_from(
-    [
-        *(
-            "a",
-            ":",
-            "{",
-            "]",
-            ",",
-            "\\u0061",
-            "\\u003a",
-            "\\u003A",
-            "\\n",
-            "\\/",
-            "/",
-            '\\"',
-            "\\\\",
-            "é",
-            "😀",
-            "\\u00e9",
-        ),
-        *(
-            "\\ud83d\\ude00",
-            "\\ud800",
-            "\\udc00",
-            "\\u0000",
-            "\u2028",
-            "\x7f",
-            "%",
-            "batch",
-            "writeKey",
-            "\\u0001",
-        ),
-    ]
-)
-_texts = st.lists(_characters, max_size=6).map(lambda each: b'"%b"' % "".join(each).encode())
-_long_keys = st.builds(
-    lambda part, times: b'"%b"' % (part.encode() * times),
-    st.sampled_from(["k", "é", '\\"', "\\u0041", "k" * 50 + '\\"']),
-    st.integers(1, 130),
-)
-_numbers = st.one_of(
-    st.integers(-(2**54), 2**54).map(str),
-    st.floats(allow_nan=False, allow_infinity=False).map(repr),
-    st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", fullmatch=True),
-    st.sampled_from(["9007199254740991", "9007199254740992", "1e400", "1E5", "-0", "-0.0", "0.1000000000000000055"]),
-).map(str.encode)
 
-
-def _spaced(begin: bytes, parts: list[bytes], end: bytes, space: bytes) -> bytes:
-    return begin + space + (space + b"," + space).join(parts) + space + end
-
-
-def _objects(values: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    members = st.tuples(_texts | _long_keys, _spaces, values).map(lambda each: b"%b%b:%b" % each)
-    return st.builds(_spaced, st.just(b"{"), st.lists(members, max_size=5), st.just(b"}"), _spaces)
-
-
-def _arrays(values: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    return st.builds(_spaced, st.just(b"["), st.lists(values, max_size=4), st.just(b"]"), _spaces)
-
-
-_scalars = st.sampled_from([b"true", b"false", b"null"]) | _texts | _numbers
-_deep = st.builds(
-    lambda n, of: of[:-1] * n + b"1" + of[-1:] * n, st.sampled_from([30, 31, 32, 33, 400, 1_200]), st.just(b"[]")
-)
-_values = st.recursive(_scalars, lambda inner: _objects(inner) | _arrays(inner), max_leaves=12) | _deep
-_names = st.sampled_from([b"properties", b"context", b"traits", b"userId", b"timestamp", b"sentAt", b"type", b"x"])
-
-
-@st.composite
-def _events(draw: st.DrawFn) -> bytes:
-    """Mostly an event with a member or two that are odd; now and then no event at all."""
-    if draw(st.integers(0, 9)) == 0:
-        return draw(_values)
-    odd = draw(st.dictionaries(_names.map(bytes.decode), _values | st.just(b'"2026-01-01T00:00:00Z"'), max_size=2))
-    return members_of(f"m-{draw(st.integers(0, 10**9))}", odd)
-
-
-@given(_objects(_values))
+@given(odd.objects(odd.values))
 @_MANY
 def test_the_quick_look_and_the_careful_one_agree(text: bytes) -> None:
     quickly, carefully = quick(text), careful(text)
@@ -109,30 +32,30 @@ def test_the_quick_look_and_the_careful_one_agree(text: bytes) -> None:
     assert repr(faithful(text)) == repr(carefully)
 
 
-@given(_values, st.integers(0, 60), st.binary(max_size=3))
+@given(odd.values, st.integers(0, 60), st.binary(max_size=3))
 @_MANY
 def test_the_outline_accepts_what_is_json_and_nothing_else(text: bytes, at: int, noise: bytes) -> None:
     for each in (text, text[:at] + noise + text[at:], text[: at + 1]):
         assert _is_json(each) in {_outlined(each), None}, each
 
 
-@given(st.lists(st.tuples(_texts, _values), max_size=5), _spaces)
+@given(st.lists(st.tuples(odd.texts, odd.values), max_size=5), odd.spaces)
 @_MANY
 def test_the_outline_gives_every_member_as_it_was_written(members: list[tuple[bytes, bytes]], space: bytes) -> None:
     parts = [b"%b%b:%b%b" % (key, space, space, value) for key, value in members]
-    assert [tuple(part) for part in outline(_spaced(b"{", parts, b"}", space)).parts] == members
+    assert [tuple(part) for part in outline(odd.spaced(b"{", parts, b"}", space)).parts] == members
     values = [value for _, value in members]
-    assert [part.value for part in outline(_spaced(b"[", values, b"]", space)).parts] == values
+    assert [part.value for part in outline(odd.spaced(b"[", values, b"]", space)).parts] == values
 
 
-@given(st.lists(_events(), max_size=4), _objects(_values) | st.none(), _spaces)
+@given(st.lists(odd.events(), max_size=4), odd.objects(odd.values) | st.none(), odd.spaces)
 @_MANY
 def test_a_batch_is_unreadable_or_judged_event_by_event(
     events: list[bytes], context: bytes | None, space: bytes
 ) -> None:
-    tops = [b'"batch"' + space + b":" + _spaced(b"[", events, b"]", space)]
+    tops = [b'"batch"' + space + b":" + odd.spaced(b"[", events, b"]", space)]
     tops += [b'"context":' + context] if context is not None else []
-    for body in (_spaced(b"{", tops, b"}", space), *events):
+    for body in (odd.spaced(b"{", tops, b"}", space), *events):
         for request in _requests(body):
             verdicts = judge(request, ARRIVAL)
             assert len(verdicts) == len(request.events)
@@ -140,7 +63,7 @@ def test_a_batch_is_unreadable_or_judged_event_by_event(
                 _told(verdict)
 
 
-@given(st.lists(_events(), min_size=2, max_size=5))
+@given(st.lists(odd.events(), min_size=2, max_size=5))
 @_MANY
 def test_no_event_refuses_another(events: list[bytes]) -> None:
     together = judge(read_batch(b'{"batch":[%b]}' % b",".join(events)), ARRIVAL)
@@ -169,7 +92,7 @@ def test_no_clock_moves_a_good_event_out_of_its_time(sent: list[Any]) -> None:
     assert all(isinstance(each, Accept) for each in verdicts[len(others) :])
 
 
-@given(_events())
+@given(odd.events())
 @_MANY
 def test_what_is_accepted_says_what_was_sent(event: bytes) -> None:
     for request in (*_requests(event), read_batch(b'{"batch":[%b],"context":{"n":1.10}}' % event)):

@@ -18,16 +18,8 @@ from jornada.observe import logs, metrics, trace
 from jornada.web import Answer, Headers, Problem
 from services.ingest.api.credentials import header_key, plausible
 from services.ingest.domain.cloudevents import read_cloudevents
-from services.ingest.domain.reading import (
-    BODY_BYTES,
-    Request,
-    Unreadable,
-    inflated,
-    read_batch,
-    read_events,
-    read_single,
-    too_large,
-)
+from services.ingest.domain.express import Judged, Sent, sent
+from services.ingest.domain.reading import BODY_BYTES, Unreadable, inflated, too_large
 from services.ingest.intake import Intake
 from services.ingest.limits import Budget, Limits
 
@@ -62,17 +54,17 @@ ALLOWED = [
 ]
 """Headers of every answer: any page may read it."""
 
-Reader = Callable[[bytes, Headers], Request]
+Reader = Callable[[bytes, Headers], Sent]
 
 
 def _reader(type_: CallType | None) -> Reader:
-    return lambda body, _headers: read_batch(body) if type_ is None else read_single(body, type_)
+    return lambda body, _headers: sent(body, "single" if type_ else "batch", type_)
 
 
 READERS: dict[str, Reader] = {
     **{path: _reader(type_) for path, type_ in PATHS.items()},
-    "/v1/events": lambda body, _headers: read_events(body),
-    "/v1/cloudevents": read_cloudevents,
+    "/v1/events": lambda body, _headers: sent(body, "events"),
+    "/v1/cloudevents": lambda body, headers: Judged(read_cloudevents(body, headers)),
 }
 """Every hot path, and how its bodies are read."""
 
@@ -136,7 +128,7 @@ class Collect:
         request = READERS[path](raw, lines)
         if grant is None:
             grant = await self._grant(request.write_key)
-        self._limits.spend(grant.key_id, len(request.events))
+        self._limits.spend(grant.key_id, request.count)
         results = await self._intake.take(request, grant)
         return Answer(200, _HEADERS, _json.encode({"success": True, "results": results}))
 

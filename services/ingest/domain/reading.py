@@ -1,6 +1,7 @@
 """Bytes to a request: inflated within bounds, strict UTF-8, RFC 8259, one event or several, each as it was sent."""
 
 import zlib
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import msgspec
@@ -43,9 +44,14 @@ class Request(NamedTuple):
     @property
     def write_key(self) -> str | None:
         """The key that the body names, at its top or in its events. Raises Unreadable where it names several."""
-        if len(self.write_keys) > 1:
-            raise Unreadable(400, "write_keys_differ", "The events of one request name one `writeKey`.")
-        return next(iter(self.write_keys), None)
+        return only(self.write_keys)
+
+
+def only(write_keys: Collection[str]) -> str | None:
+    """The one key among these, or none. Raises Unreadable where they are several."""
+    if len(write_keys) > 1:
+        raise Unreadable(400, "write_keys_differ", "The events of one request name one `writeKey`.")
+    return next(iter(write_keys), None)
 
 
 def inflated(body: bytes, encoding: str) -> bytes:
@@ -69,7 +75,7 @@ def too_large() -> Unreadable:
 
 def read_single(body: bytes, type_: CallType) -> Request:
     """One event, of the type that the path names. Raises Unreadable."""
-    event = _event(one(body))
+    event = event_of(one(body))
     return keyless([event], type_, _known(event).get("sentAt"))
 
 
@@ -81,14 +87,14 @@ def read_batch(body: bytes) -> Request:
     if sum(map(len, shared.values())) * len(raws) > _SPREAD_BYTES:
         raise Unreadable(413, "batch_too_large", "The top level's context is too large for so many events.")
     top = {name: _top(name, raw) for name, raw in shared.items()}
-    events = [_spread(_event(raw), shared, top) for raw in raws]
+    events = [_spread(event_of(raw), shared, top) for raw in raws]
     return keyless(events, None, _scalar(envelope.get("sentAt")), _text(_scalar(envelope.get("writeKey"))))
 
 
 def read_events(body: bytes) -> Request:
     """One event that names its type, or an array of them, as other collectors forward them. Raises Unreadable."""
     raws = many(body) if body.lstrip()[:1] == b"[" else [one(body)]
-    return keyless([_event(raw) for raw in raws])
+    return keyless([event_of(raw) for raw in raws])
 
 
 def value(body: bytes) -> bytes:
@@ -219,7 +225,8 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _event(raw: bytes) -> Read:
+def event_of(raw: bytes) -> Read:
+    """An event as it was sent."""
     return Read(raw, oversize(raw, EVENT_BYTES) if len(raw) > EVENT_BYTES else faithful(raw))
 
 
@@ -255,7 +262,7 @@ def _spread(event: Read, shared: dict[str, bytes], top: dict[str, dict[str, Any]
 def _put(event: Read, value: dict[str, Any], name: str, raw: bytes) -> Read:
     members: dict[str, object] = dict(_check.decode(event.raw))
     members[name] = msgspec.Raw(raw)
-    return _event(msgspec.json.encode(members))
+    return event_of(msgspec.json.encode(members))
 
 
 def keyless(

@@ -86,6 +86,11 @@ def occurred(stated: object, sent_at: datetime | None, received_at: datetime, ah
     return Occurred(at, own - at)
 
 
+def history_limit(role: str) -> timedelta:
+    """How old an event of a source of that role may be on receipt, and still be no history."""
+    return _HISTORY_OF_ROLE.get(role, _HISTORY)
+
+
 def is_history(at: datetime, received_at: datetime, role: str) -> bool:
     """Whether an event was already older than its source's limit when it arrived."""
-    return received_at - at > _HISTORY_OF_ROLE.get(role, _HISTORY)
+    return received_at - at > history_limit(role)

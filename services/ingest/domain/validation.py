@@ -1,5 +1,6 @@
 """The rules of an event, each with its code; the first that does not hold refuses it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, get_args
 
@@ -43,13 +44,19 @@ class _Refused(Exception):
 
 def judge(request: Request, arrival: Arrival) -> list[Verdict]:
     """One verdict for each event, in order."""
+    return judge_some(request, range(len(request.events)), arrival)[0]
+
+
+def judge_some(request: Request, places: Sequence[int], arrival: Arrival) -> tuple[list[Verdict], timedelta]:
+    """One verdict for each event, which stood at these places of what was sent; and how far the clock ran ahead."""
     own = [_sent_at(event, arrival.received_at) for event in request.events]
     top = time.sent(request.sent_at, arrival.received_at)
     ahead = time.ahead_by((at for at in (*own, top) if at is not None), arrival.received_at)
-    return [
-        _judged(event, index, request.type, own[index] or top, ahead, arrival)
-        for index, event in enumerate(request.events)
+    verdicts = [
+        _judged(event, place, request.type, sent_at or top, ahead, arrival)
+        for event, place, sent_at in zip(request.events, places, own, strict=True)
     ]
+    return verdicts, ahead
 
 
 def too_much(touchpoint: Touchpoint, arrival: Arrival, index: int) -> Reject:

@@ -1,0 +1,146 @@
+//! Ingest's express lane: takes events that are certainly good and ordinary, and leaves all else to the Python domain.
+//!
+//! The law: what it takes, the domain would have accepted with the very same record, key, hash and message id.
+
+mod canonical;
+mod event;
+mod instants;
+mod reading;
+mod record;
+mod scanner;
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyFrozenSet, PyString, PyTuple, PyType};
+
+use crate::event::Event;
+use crate::reading::Form;
+use crate::record::Arrival;
+
+/// A request's body and what was read of it.
+#[pyclass(frozen)]
+struct Reading {
+    body: Py<PyBytes>,
+    request: reading::Request,
+}
+
+/// Reads a body of the form `batch`, `events` or that of a single event; None if others are to read it.
+#[pyfunction]
+#[pyo3(signature = (body, form, call=None))]
+fn read(py: Python, body: Py<PyBytes>, form: &str, call: Option<&str>) -> Option<Reading> {
+    let form = match form {
+        "batch" => Form::Batch,
+        "events" if body.as_bytes(py).trim_ascii_start().starts_with(b"[") => Form::Array,
+        "events" => Form::Single(None),
+        _ => Form::Single(event::call(call?.as_bytes())),
+    };
+    let request = unless_panicking(|| reading::request(body.as_bytes(py), form))?;
+    Some(Reading { body, request })
+}
+
+#[pymethods]
+impl Reading {
+    /// How many events there are, declined ones included.
+    fn __len__(&self) -> usize {
+        self.request.events.len()
+    }
+
+    /// The write keys that its top and the events that are taken name.
+    #[getter]
+    fn write_keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFrozenSet>> {
+        PyFrozenSet::new(py, &self.request.write_keys)
+    }
+
+    /// The `sentAt` that its top states for all events.
+    #[getter]
+    fn sent_at(&self) -> Option<&str> {
+        self.request.sent_at.as_ref().map(|(text, _)| text.as_str())
+    }
+
+    /// The events that are to be judged by others: place in the request, and text.
+    #[getter]
+    fn declined<'py>(&self, py: Python<'py>) -> Vec<(usize, Bound<'py, PyBytes>)> {
+        let body = self.body.as_bytes(py);
+        let declined =
+            self.request.events.iter().enumerate().filter_map(|(index, event)| Some((index, event.as_ref().err()?)));
+        declined.map(|(index, place)| (index, PyBytes::new(py, &body[place.clone()]))).collect()
+    }
+
+    /// A verdict for each event, made by `accept` of message id, key, payload hash and record; None for declined ones.
+    ///
+    /// None at all where a clock runs ahead, by which all events are moved, or an event lies in the future.
+    #[pyo3(signature = (accept, head, about, received_at, request_id, history))]
+    #[allow(clippy::too_many_arguments)]
+    fn accepted<'py>(
+        &self,
+        py: Python<'py>,
+        accept: &Bound<'py, PyType>,
+        head: &[u8],
+        about: &[u8],
+        received_at: i64,
+        request_id: &str,
+        history: i64,
+    ) -> PyResult<Option<Vec<Option<Bound<'py, PyAny>>>>> {
+        let arrival = Arrival { head, received_at, request_id, history };
+        if !record::in_time(&self.request, &arrival) {
+            return Ok(None);
+        }
+        let new = py.get_type::<PyTuple>().getattr(intern!(py, "__new__"))?;
+        let mut record = Vec::with_capacity(2_048);
+        let mut key = Vec::with_capacity(128);
+        let mut verdicts = Vec::with_capacity(self.request.events.len());
+        for (index, event) in self.request.events.iter().enumerate() {
+            let Ok(event) = event else {
+                verdicts.push(None);
+                continue;
+            };
+            let written = unless_panicking(|| self.write(py, event, index, about, &arrival, &mut record, &mut key));
+            let Some(message_id) = written else { return Ok(None) };
+            let parts = (
+                message_id,
+                PyBytes::new(py, &key),
+                PyString::new(py, &record::hex(event.hash)),
+                PyBytes::new(py, &record),
+            );
+            verdicts.push(Some(new.call1((accept, parts))?));
+        }
+        Ok(Some(verdicts))
+    }
+}
+
+impl Reading {
+    #[allow(clippy::too_many_arguments)]
+    fn write(
+        &self,
+        py: Python,
+        event: &Event,
+        index: usize,
+        about: &[u8],
+        arrival: &Arrival,
+        record: &mut Vec<u8>,
+        key: &mut Vec<u8>,
+    ) -> Option<String> {
+        let message_id = match &event.message_id {
+            Some(given) => String::from_utf8(self.request.arena[given.clone()].to_vec()).ok()?,
+            None => format!("{}-{index}", arrival.request_id),
+        };
+        record::write(event, message_id.as_bytes(), &self.request, self.body.as_bytes(py), arrival, record);
+        key.clear();
+        key.extend_from_slice(about);
+        key.extend_from_slice(&self.request.arena[event.customer.clone()]);
+        Some(message_id)
+    }
+}
+
+/// What is broken here is no concern of the request's: it goes the way of the odd ones.
+fn unless_panicking<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(None)
+}
+
+#[pymodule]
+fn jornada_express(module: &Bound<PyModule>) -> PyResult<()> {
+    module.add_class::<Reading>()?;
+    module.add_function(wrap_pyfunction!(read, module)?)
+}

@@ -1,0 +1,119 @@
+"""A request on one of two lanes: ordinary events are taken natively, where that is built; all others are judged here.
+
+The law: what the express lane takes, `judge` would have accepted with the very same verdict. It may decline anything.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from jornada.events import WorkspaceId, topic_key
+from jornada.events.touchpoints import CallType, Role
+from services.ingest.domain.reading import Request, event_of, keyless, only, read_batch, read_events, read_single
+from services.ingest.domain.time import history_limit
+from services.ingest.domain.validation import Arrival, judge, judge_some
+from services.ingest.domain.verdicts import Accept, Verdict
+
+try:
+    import jornada_express
+except ImportError:
+    jornada_express = None
+
+Form = Literal["batch", "single", "events"]
+"""How a body's events stand in it: in its `batch`, as the body itself, or as that or an array."""
+IS_OPEN = jornada_express is not None
+"""Whether the native lane was built; all is the same without it, and slower."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOTHING = Request([], None, None, frozenset())
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Sent(Protocol):
+    """A request that was read and is to be judged once it is known who sent it."""
+
+    @property
+    def count(self) -> int:
+        """How many events there are."""
+
+    @property
+    def write_key(self) -> str | None:
+        """The key that the body names. Raises Unreadable where it names several."""
+
+    def verdicts(self, arrival: Arrival) -> list[Verdict]:
+        """One for each event, in order."""
+
+
+class Judged:
+    """All of it is judged by the rules."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.count = len(request.events)
+
+    @property
+    def write_key(self) -> str | None:
+        return self._request.write_key
+
+    def verdicts(self, arrival: Arrival) -> list[Verdict]:
+        return judge(self._request, arrival)
+
+
+class Express:
+    """Ordinary events are taken, the others judged; all are judged where a clock runs ahead, by which all are moved."""
+
+    def __init__(self, reading: Any, slowly: Callable[[], Request]) -> None:
+        self._reading, self._slowly = reading, slowly
+        self.count = len(reading)
+        self._write_keys: frozenset[str] = reading.write_keys
+        self._places, self._rest = [], _NOTHING
+        if reading.declined:
+            self._places = [place for place, _ in reading.declined]
+            self._rest = keyless([event_of(raw) for _, raw in reading.declined], None, reading.sent_at)
+            self._write_keys |= self._rest.write_keys
+
+    @property
+    def write_key(self) -> str | None:
+        return only(self._write_keys)
+
+    def verdicts(self, arrival: Arrival) -> list[Verdict]:
+        verdicts = self.taken(arrival)
+        if verdicts is not None and self._places:
+            others, ahead = judge_some(self._rest, self._places, arrival)
+            for place, verdict in zip(self._places, others, strict=True):
+                verdicts[place] = verdict
+            verdicts = None if ahead else verdicts
+        return judge(self._slowly(), arrival) if verdicts is None else verdicts
+
+    def taken(self, arrival: Arrival) -> list[Verdict] | None:
+        verdicts: list[Verdict] | None = self._reading.accepted(
+            Accept,
+            *_begins(arrival.workspace, arrival.source, arrival.role),
+            (arrival.received_at - _EPOCH) // _MICROSECOND,
+            arrival.request_id,
+            history_limit(arrival.role) // _MICROSECOND,
+        )
+        return verdicts
+
+
+def sent(body: bytes, form: Form, type_: CallType | None = None) -> Sent:
+    """The events of a body; `type_` is that of a single one which does not name it. Raises Unreadable."""
+    reading = jornada_express.read(body, form, type_) if IS_OPEN else None
+    slowly = partial(_SLOWLY[form], body, type_)
+    return Judged(slowly()) if reading is None else Express(reading, slowly)
+
+
+_SLOWLY: dict[Form, Callable[[bytes, Any], Request]] = {
+    "batch": lambda body, _type: read_batch(body),
+    "single": read_single,
+    "events": lambda body, _type: read_events(body),
+}
+
+
+@lru_cache(1_000)
+def _begins(workspace: WorkspaceId, source: str, role: Role) -> tuple[bytes, bytes]:
+    """How the records of one source begin, and their keys."""
+    record = msgspec.json.encode({"workspace": workspace, "source": source, "role": role})[:-1]
+    return record, topic_key(workspace, "")
