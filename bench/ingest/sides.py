@@ -1,10 +1,10 @@
 """The sides of the comparison, each a process of its own: `python -m bench.ingest.sides SIDE`.
 
-Each prints its port, or for the loops without HTTP works on command: a line with a count in, `done` out.
+Each prints its port, or for the loops without HTTP works on command: a line with the events to commit at a time in,
+`done` out.
 """
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,9 +18,16 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from bench.ingest.bodies import Bodies
+from jornada.clock import SystemClock
+from jornada.events import new_id, new_text_id
+from services.ingest.domain.express import sent
+from services.ingest.domain.validation import Arrival
+from services.ingest.domain.verdicts import Accept
 
 TOPIC = "bench.events"
 PARTITIONS = 12
+LOOP_EVENTS = 10_000
+_HEADERS = [("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]
 
 
 class Event(BaseModel):
@@ -107,30 +114,34 @@ async def request_floor() -> Callable[..., Awaitable[None]]:
     return app
 
 
-async def send_loop(events: Sequence[tuple[bytes, bytes]], sending: AIOKafkaProducer) -> None:
-    """`send()` an event."""
-    for at in range(0, len(events), 1_000):
-        acks = [await sending.send(TOPIC, value, key=key) for key, value in events[at : at + 1_000]]
+async def send_loop(records: Sequence[Accept], sending: AIOKafkaProducer, _group: int) -> None:
+    """`send()` an event, a thousand outstanding."""
+    for at in range(0, len(records), 1_000):
+        acks = [
+            await sending.send(TOPIC, each.record, key=each.key, headers=_HEADERS) for each in records[at : at + 1_000]
+        ]
         await asyncio.gather(*acks)
 
 
-async def batch_loop(events: Sequence[tuple[bytes, bytes]], sending: AIOKafkaProducer) -> None:
-    """`send_batch`, a batch a partition, one outstanding on each."""
-    lanes: list[list[tuple[bytes, bytes]]] = [events[lane::PARTITIONS] for lane in range(PARTITIONS)]  # type: ignore[misc]
-    await asyncio.gather(*(_lane(lane, number, sending) for number, lane in enumerate(lanes)))
+async def batch_loop(records: Sequence[Accept], sending: AIOKafkaProducer, group: int) -> None:
+    """`send_batch`, as many events at a time as ours commits together, a batch a partition."""
+    for at in range(0, len(records), group):
+        batches = [sending.create_batch() for _ in range(PARTITIONS)]
+        for number, each in enumerate(records[at : at + group]):
+            batches[number % PARTITIONS].append(timestamp=None, key=each.key, value=each.record, headers=_HEADERS)
+        filled = [(number, batch) for number, batch in enumerate(batches) if batch.record_count()]
+        await asyncio.gather(*[await sending.send_batch(batch, TOPIC, partition=number) for number, batch in filled])
 
 
-async def _lane(events: Sequence[tuple[bytes, bytes]], number: int, sending: AIOKafkaProducer) -> None:
-    at = 0
-    while at < len(events):
-        batch = sending.create_batch()
-        begin = at
-        while at < len(events) and at - begin < 300:
-            key, value = events[at]
-            if batch.append(timestamp=None, key=key, value=value) is None:
-                break
-            at += 1
-        await (await sending.send_batch(batch, TOPIC, partition=number))
+def _records(count: int) -> list[Accept]:
+    """What ours would publish of as many events."""
+    arrival = Arrival(new_id(), "app", "product", SystemClock().now(), new_text_id())  # type: ignore[arg-type]
+    records: list[Accept] = []
+    bodies = Bodies(100, "")
+    while len(records) < count:
+        verdicts = sent(bodies.body(), "batch").verdicts(arrival)
+        records += [each for each in verdicts if isinstance(each, Accept)]
+    return records[:count]
 
 
 async def _serve(make: Callable[[], Awaitable[Any]]) -> None:
@@ -143,20 +154,16 @@ async def _serve(make: Callable[[], Awaitable[Any]]) -> None:
     await serving
 
 
-async def _loop(loop: Callable[[Sequence[tuple[bytes, bytes]], AIOKafkaProducer], Awaitable[None]]) -> None:
+async def _loop(loop: Callable[[Sequence[Accept], AIOKafkaProducer, int], Awaitable[None]]) -> None:
     sending = producer()
     await sending.start()
     print("ready", flush=True)  # noqa: T201
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    events = [
-        (event["userId"].encode(), json.dumps(event, separators=(",", ":")).encode())
-        for event in Bodies(100, "").events(20_000)
-    ]
+    records = _records(LOOP_EVENTS)
     print("loaded", flush=True)  # noqa: T201
     while line := await reader.readline():
-        for _ in range(int(line)):
-            await loop(events, sending)
+        await loop(records, sending, int(line))
         print("done", flush=True)  # noqa: T201
     await sending.stop()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -54,36 +54,48 @@ class Intake:
             await self._published(plan)
         if plan.twins:
             await self._outcome_of(plan.twins)
-        results = [_result(verdict, plan.twins.get(index)) for index, verdict in enumerate(verdicts)]
+        results = _results(verdicts, plan.twins)
         self._told(arrival, verdicts, results)
         return results
 
     def _planned(self, verdicts: list[Verdict], arrival: Arrival) -> _Plan:
         """What to do; the verdict on an event of a customer who sends too much becomes a refusal."""
+        source = f"{arrival.workspace}/{arrival.source}/"
+        hashes = {source + each.message_id: each.payload_hash for each in verdicts if type(each) is Accept}
+        twins: dict[int, Twin] = {}
+        if len(hashes) < len(verdicts) or not self._recent.all_new(hashes):
+            hashes, twins = self._told_apart(verdicts, source)
+        topic, headers, over = TOUCHPOINTS.name, trace.to_headers(), self._customers.over
         records: list[Record] = []
-        plan = _Plan(records, Flight(), {})
-        hashes = plan.flight.hashes
-        topic, headers, source = TOUCHPOINTS.name, trace.to_headers(), f"{arrival.workspace}/{arrival.source}/"
-        twin_of, over = self._recent.twin, self._customers.over
         self._customers.turn()
         for index, verdict in enumerate(verdicts):
+            if type(verdict) is not Accept or index in twins:
+                continue
+            if over(verdict.key):
+                verdicts[index] = too_much(verdict.touchpoint, arrival, index)
+                del hashes[source + verdict.message_id]
+            else:
+                records.append(Record(topic, verdict.key, verdict.record, headers))
+        if len(records) + len(twins) < len(verdicts):
+            key = topic_key(arrival.workspace, arrival.source)
+            refused = [each.rejection for each in verdicts if isinstance(each, Reject)]
+            records += [Record(REJECTIONS.name, key, encode(each), headers) for each in refused]
+        return _Plan(records, Flight(hashes), twins)
+
+    def _told_apart(self, verdicts: Sequence[Verdict], source: str) -> tuple[dict[str, str], dict[int, Twin]]:
+        """The payload hashes of new events by id; the twins of the others by index."""
+        hashes: dict[str, str] = {}
+        twins: dict[int, Twin] = {}
+        for index, verdict in enumerate(verdicts):
             if isinstance(verdict, Accept):
-                message_id, key, payload_hash, value = verdict
-                id_ = source + message_id
+                id_, payload_hash = source + verdict.message_id, verdict.payload_hash
                 if id_ in hashes:
-                    plan.twins[index] = Twin(hashes[id_] == payload_hash, None)
-                elif twin := twin_of(id_, payload_hash):
-                    plan.twins[index] = twin
-                elif over(key):
-                    verdicts[index] = too_much(verdict.touchpoint, arrival, index)
+                    twins[index] = Twin(hashes[id_] == payload_hash, None)
+                elif twin := self._recent.twin(id_, payload_hash):
+                    twins[index] = twin
                 else:
                     hashes[id_] = payload_hash
-                    records.append(Record(topic, key, value, headers))
-        key = topic_key(arrival.workspace, arrival.source)
-        for verdict in verdicts:
-            if isinstance(verdict, Reject):
-                records.append(Record(REJECTIONS.name, key, encode(verdict.rejection), headers))
-        return plan
+        return hashes, twins
 
     async def _outcome_of(self, twins: dict[int, Twin]) -> None:
         """Returns once they are durable that came before. Raises BusUnavailable."""
@@ -116,8 +128,11 @@ class Intake:
                 left -= _PAUSE
 
     def _told(self, arrival: Arrival, verdicts: Sequence[Verdict], results: Sequence[Result]) -> None:
-        for (status, code), count in Counter((result.status, result.code) for result in results).items():
-            _events(status, code or "").inc(count)
+        others = [(result.status, result.code or "") for result in results if result.status != "accepted"]
+        if len(others) < len(results):
+            _events("accepted", "").inc(len(results) - len(others))
+        for (status, code), count in Counter(others).items():
+            _events(status, code).inc(count)
         if self._live.watched(arrival.workspace):
             shown = [_shown(verdict, result) for verdict, result in zip(verdicts, results, strict=True)]
             self._live.show(arrival.workspace, shown)
@@ -128,16 +143,22 @@ def _events(status: str, code: str) -> prometheus_client.Counter:
     return metrics.ACCEPTED.labels(status, code)
 
 
+def _results(verdicts: Sequence[Verdict], twins: Mapping[int, Twin]) -> list[Result]:
+    return [
+        Result(verdict.message_id, "accepted")
+        if type(verdict) is Accept and index not in twins
+        else _result(verdict, twins.get(index))
+        for index, verdict in enumerate(verdicts)
+    ]
+
+
 def _result(verdict: Verdict, twin: Twin | None) -> Result:
     if isinstance(verdict, Reject):
         refused = verdict.rejection
-        return Result(message_id=refused.message_id, status="rejected", code=refused.code, message=refused.message)
-    message_id = verdict.message_id
-    if twin is None:
-        return Result(message_id=message_id, status="accepted")
-    if twin.same:
-        return Result(message_id=message_id, status="duplicate")
-    return Result(message_id=message_id, status="duplicate", code="payload_differs", message=_DIFFERS)
+        return Result(refused.message_id, "rejected", refused.code, refused.message)
+    if twin is None or twin.same:
+        return Result(verdict.message_id, "duplicate" if twin else "accepted")
+    return Result(verdict.message_id, "duplicate", "payload_differs", _DIFFERS)
 
 
 def _shown(verdict: Verdict, result: Result) -> Shown:

@@ -1,6 +1,7 @@
 """Knows again what was sent a short while ago, so that a re-send costs nothing and is told so."""
 
 import asyncio
+from collections.abc import Collection
 from typing import NamedTuple
 
 
@@ -9,8 +10,8 @@ class Flight:
 
     __slots__ = ("_outcome", "hashes")
 
-    def __init__(self) -> None:
-        self.hashes: dict[str, str] = {}
+    def __init__(self, hashes: dict[str, str]) -> None:
+        self.hashes = hashes
         self._outcome: asyncio.Future[bool] | None = None
 
     async def landed(self) -> bool:
@@ -44,6 +45,11 @@ class RecentIds:
         self._young: dict[str, str] = {}
         self._old: dict[str, str] = {}
         self._flying: dict[str, Flight] = {}
+
+    def all_new(self, ids: Collection[str]) -> bool:
+        """Whether none of them has a twin."""
+        known = (self._young, self._old, self._flying)
+        return all(each.keys().isdisjoint(ids) for each in known)
 
     def twin(self, id_: str, payload_hash: str) -> Twin | None:
         """The twin of an event, acked or in flight."""

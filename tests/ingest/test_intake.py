@@ -119,8 +119,7 @@ async def test_a_publish_that_hangs_ends_as_unavailable() -> None:
 def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
     recent = RecentIds(6)
     for id_ in "abcdefgh":
-        flight = Flight()
-        flight.hashes[id_] = "hash"
+        flight = Flight({id_: "hash"})
         recent.begin(flight)
         recent.end(flight, acked=id_ != "g")
         assert recent.twin("z", "hash") is None

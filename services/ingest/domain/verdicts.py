@@ -31,7 +31,7 @@ class Reject(msgspec.Struct, frozen=True, gc=False):
 Verdict = Accept | Reject
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Result(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What the sender is told of one event."""
 
     message_id: str | None

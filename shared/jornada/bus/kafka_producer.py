@@ -134,11 +134,13 @@ def _parted(records: Sequence[Record], partitions: dict[str, int]) -> dict[tuple
     """
     parts: dict[tuple[str, int], tuple[list[Record], int]] = {}
     for record in records:
-        bytes_ = size(record)
         lane = (record.topic, crc32(record.key) % partitions[record.topic])
-        part, before = parts.get(lane) or ([], 0)
-        part.append(record)
-        parts[lane] = (part, before + bytes_)
+        part = parts.get(lane)
+        if part is None:
+            parts[lane] = ([record], size(record))
+        else:
+            part[0].append(record)
+            parts[lane] = (part[0], part[1] + size(record))
     return parts
 
 
