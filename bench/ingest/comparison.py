@@ -28,7 +28,7 @@ from jornada.db.local import LocalPostgres
 from jornada.db.migrations import migrated
 
 SIZES = (1, 20, 100)
-CONNECTIONS = {1: 64, 20: 32, 100: 16}
+CONNECTIONS = {1: 256, 20: 64, 100: 32}
 PACE_SECONDS = 0.02
 _SERVER_CORE, _LOAD_CORE = 0, 1
 _OURS = "ours"

@@ -11,7 +11,7 @@ import prometheus_client
 from jornada.access.grants import WriteGrant
 from jornada.bus.carrier import Bus, BusUnavailable, Record
 from jornada.clock import Clock
-from jornada.events import REJECTIONS, TOUCHPOINTS, encode, new_text_id, topic_key
+from jornada.events import REJECTIONS, TOUCHPOINTS, WorkspaceId, encode, new_text_id, topic_key
 from jornada.observe import metrics, trace
 from services.ingest.domain.express import Sent
 from services.ingest.domain.validation import Arrival, too_much
@@ -60,7 +60,7 @@ class Intake:
 
     def _planned(self, verdicts: list[Verdict], arrival: Arrival) -> _Plan:
         """What to do; the verdict on an event of a customer who sends too much becomes a refusal."""
-        source = f"{arrival.workspace}/{arrival.source}/"
+        source = _prefix(arrival.workspace, arrival.source)
         hashes = {source + each.message_id: each.payload_hash for each in verdicts if type(each) is Accept}
         twins: dict[int, Twin] = {}
         if len(hashes) < len(verdicts) or not self._recent.all_new(hashes):
@@ -131,8 +131,9 @@ class Intake:
         others = [(result.status, result.code or "") for result in results if result.status != "accepted"]
         if len(others) < len(results):
             _events("accepted", "").inc(len(results) - len(others))
-        for (status, code), count in Counter(others).items():
-            _events(status, code).inc(count)
+        if others:
+            for (status, code), count in Counter(others).items():
+                _events(status, code).inc(count)
         if self._live.watched(arrival.workspace):
             shown = [_shown(verdict, result) for verdict, result in zip(verdicts, results, strict=True)]
             self._live.show(arrival.workspace, shown)
@@ -141,6 +142,11 @@ class Intake:
 @lru_cache(1_000)
 def _events(status: str, code: str) -> prometheus_client.Counter:
     return metrics.ACCEPTED.labels(status, code)
+
+
+@lru_cache(10_000)
+def _prefix(workspace: WorkspaceId, source: str) -> str:
+    return f"{workspace}/{source}/"
 
 
 def _results(verdicts: Sequence[Verdict], twins: Mapping[int, Twin]) -> list[Result]:

@@ -12,6 +12,7 @@ import pytest
 
 from jornada.access.keyring import Keyring
 from jornada.events import Touchpoint
+from jornada.web import Answer
 from services.ingest.api.collect import PATHS, READERS, Collect
 from services.ingest.domain.time import instant
 from tests.ingest.conftest import Running, Tenant
@@ -92,19 +93,15 @@ async def test_an_unknown_key_is_asked_for_once_and_its_body_is_not_read() -> No
         return await find(sha256)
 
     ingest.keys.write_grant = counted  # type: ignore[method-assign]
-    ingest.collect = Collect(ingest.intake, Keyring(ingest.keys), ingest.limits)
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        raise AssertionError("the body was read")
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
+    collect = Collect(ingest.intake, Keyring(ingest.keys), ingest.limits)
+    headers = [(b"x-write-key", b"wk_other")]
+    first = collect.begin(b"POST", "/v1/batch", headers)
+    assert not isinstance(first, Answer)
+    assert (await first.answer()).status == 401
     for _ in range(50):
-        scope = {"type": "http", "method": "POST", "path": "/v1/batch", "headers": [(b"x-write-key", b"wk_other")]}
-        await ingest.collect("/v1/batch", scope, receive, send)
-    assert {each["status"] for each in sent if "status" in each} == {401}
+        again = collect.begin(b"POST", "/v1/batch", headers)
+        assert isinstance(again, Answer), "the body would be read"
+        assert again.status == 401
     assert asked == 1
 
 

@@ -140,11 +140,11 @@ async def test_who_comes_while_the_line_is_long_is_turned_away_browsers_last(
 ) -> None:
     ingest = Ingest()
     monkeypatch.setattr(ingest.limits.turns, "wait", lambda: late)
-    headers = [(b"origin", b"https://shop.example")] if origin else []
-    answer = ingest.app.door(b"POST", b"/v1/batch/?x=1", headers)
-    assert (answer is not None and answer.status == 503) == away
-    assert ingest.app.door(b"OPTIONS", b"/v1/batch", headers) is None
-    assert ingest.app.door(b"GET", b"/v1/rejections", headers) is None
+    headers = {"origin": "https://shop.example"} if origin else {}
+    answer = await ingest.post("/v1/batch/?x=1", batch(event()), headers)
+    assert answer.status_code == (503 if away else 200)
+    assert ingest.app.begin(b"OPTIONS", b"/v1/batch", []) is None
+    assert ingest.app.begin(b"GET", b"/v1/rejections", []) is None
 
 
 async def test_an_event_above_a_customers_limit_is_refused_kept_and_the_rest_goes_on() -> None:

@@ -2,12 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import msgspec
 from prometheus_client import Counter, Histogram
-from starlette.types import Message, Receive, Scope, Send
 
 from jornada.access.grants import WriteGrant
 from jornada.access.keyring import Keyring
@@ -15,13 +14,13 @@ from jornada.bus.carrier import BusUnavailable
 from jornada.db import Conflict, Unavailable
 from jornada.events.touchpoints import CallType
 from jornada.observe import logs, metrics, trace
-from jornada.web import Answer, Headers, Problem
+from jornada.web import Answer, Exchange, Headers, Problem
 from services.ingest.api.credentials import header_key, plausible
 from services.ingest.domain.cloudevents import read_cloudevents
 from services.ingest.domain.express import Judged, Sent, sent
 from services.ingest.domain.reading import BODY_BYTES, Unreadable, inflated, too_large
 from services.ingest.intake import Intake
-from services.ingest.limits import Budget, Limits
+from services.ingest.limits import Limits
 
 _log = logs.get(__name__)
 
@@ -69,79 +68,134 @@ READERS: dict[str, Reader] = {
 """Every hot path, and how its bodies are read."""
 
 
-class Gone(Exception):
-    """The sender hung up before the end of its body."""
-
-
 class Collect:
     """Answers POST on the hot paths: 200 with a result for each event, or why not."""
 
     def __init__(self, intake: Intake, keyring: Keyring, limits: Limits) -> None:
-        self._intake = intake
-        self._keyring = keyring
-        self._limits = limits
+        self.intake = intake
+        self.keyring = keyring
+        self.limits = limits
 
-    def refusal(self, path: str, headers: Headers) -> Answer | None:
-        """What is said to a request that is not to be begun as too many stand in line; it costs next to nothing."""
-        wait = self._limits.turns.wait()
-        if wait <= LONGEST_LINE or (wait <= BROWSERS_LONGEST_LINE and any(name == b"origin" for name, _ in headers)):
-            return None
-        _requests(path, _OVERLOADED.status).inc()
-        return _OVERLOADED
-
-    async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request on `path`, one of READERS."""
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        traceparent = trace.begin(headers.get(b"traceparent"))
-        began = time.perf_counter()
-        body = _Body(self._limits.bytes)
+    def begin(self, method: bytes, path: str, headers: Headers) -> "Exchange | Answer":
+        """Begins one request on `path`, one of READERS, or says at once why it is not to be begun."""
+        if method != b"POST":
+            return self._counted(path, _NOT_ALLOWED)
+        named = dict(headers)
+        wait = self.limits.turns.wait()
+        if wait > LONGEST_LINE and (wait > BROWSERS_LONGEST_LINE or b"origin" not in named):
+            return self._counted(path, _OVERLOADED)
         try:
-            if scope["method"] == "POST":
-                answer = await self._collected(path, scope["headers"], headers, receive, body)
-            else:
-                answer = _NOT_ALLOWED
-        except Gone:
-            return
-        except Exception as error:
-            answer = _failed(error, path)
-        finally:
-            body.give_back()
-        _requests(path, answer.status).inc()
-        _request_seconds(path).observe(time.perf_counter() - began)
-        more = [(b"content-length", b"%d" % len(answer.body)), (b"traceparent", traceparent.encode())]
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers + more})
-        await send({"type": "http.response.body", "body": answer.body})
+            wait = self.limits.all.wait(None)
+            if wait:
+                raise overloaded(wait)
+            length = named.get(b"content-length", b"")
+            if length.isdigit() and int(length[:20]) > BODY_BYTES:
+                raise too_large()
+            key = header_key(named)
+            grant = self.known(key) if key is not None else None
+        except (Problem, Unreadable) as error:
+            return self._counted(path, _failed(error, path))
+        return _Collected(self, path, headers, named, key, grant)
 
-    async def _collected(
-        self, path: str, lines: Headers, headers: dict[bytes, bytes], receive: Receive, body: "_Body"
-    ) -> Answer:
-        wait = self._limits.all.wait(None)
-        if wait:
-            raise overloaded(wait)
-        key = header_key(headers)
-        grant = await self._grant(key) if key is not None else None
-        raw = await body.read(headers.get(b"content-length"), receive)
-        if self._limits.turns.must_wait():
-            await self._limits.turns.wait_for_one()
-        if b"content-encoding" in headers:
-            raw = body.counted(inflated(raw, headers[b"content-encoding"].decode("latin-1")))
-        request = READERS[path](raw, lines)
+    def known(self, key: str | None) -> WriteGrant | None:
+        """What a key allows, if that is known without asking. Raises Problem for one that is not to send now."""
+        if key is None or not plausible(key):
+            raise unauthorized()
+        grant = self.keyring.known(key)
+        if grant is None and self.keyring.refused(key):
+            raise unauthorized()
+        if grant is not None:
+            wait = self.limits.keys.wait(grant.key_id)
+            if wait:
+                raise Problem(429, "rate_limited", "This write key sends too much.", retry_after=_seconds(wait))
+        return grant
+
+    async def grant(self, key: str | None) -> WriteGrant:
+        """What a key allows. Raises Problem, Unavailable."""
+        grant = self.known(key)
         if grant is None:
-            grant = await self._grant(request.write_key)
-        self._limits.spend(grant.key_id, request.count)
-        results = await self._intake.take(request, grant)
+            assert key is not None
+            grant = await self.keyring.write_grant(key)
+        if grant is None:
+            raise unauthorized()
+        return grant
+
+    def _counted(self, path: str, answer: Answer) -> Answer:
+        _requests(path, answer.status).inc()
+        return answer
+
+
+class _Collected:
+    """One request: its body as it comes, counted against what all bodies may take together, then its answer."""
+
+    __slots__ = ("_began", "_body", "_collect", "_grant", "_headers", "_key", "_named", "_path", "_taken")
+
+    def __init__(
+        self,
+        collect: Collect,
+        path: str,
+        headers: Headers,
+        named: Mapping[bytes, bytes],
+        key: str | None,
+        grant: WriteGrant | None,
+    ) -> None:
+        self._collect, self._path, self._headers, self._named = collect, path, headers, named
+        self._key, self._grant = key, grant
+        self._body, self._taken = b"", 0
+        self._began = time.perf_counter()
+
+    def take(self, part: bytes) -> Answer | None:
+        try:
+            if len(self._body) + len(part) > BODY_BYTES:
+                raise too_large()
+            self._count(part)
+        except (Problem, Unreadable) as error:
+            return self._said(_failed(error, self._path))
+        self._body = self._body + part if self._body else part
+        return None
+
+    async def answer(self) -> Answer:
+        traceparent = trace.begin(self._named.get(b"traceparent"))
+        try:
+            answer = await self._results()
+        except Exception as error:
+            answer = _failed(error, self._path)
+        return self._said(answer, (b"traceparent", traceparent.encode()))
+
+    def end(self) -> None:
+        self._collect.limits.bytes.give_back(self._taken)
+        self._taken = 0
+
+    async def _results(self) -> Answer:
+        collect, grant = self._collect, self._grant
+        if grant is None and self._key is not None:
+            grant = await collect.grant(self._key)
+        if collect.limits.turns.must_wait():
+            await collect.limits.turns.wait_for_one()
+        if b"content-encoding" in self._named:
+            self._body = inflated(self._body, self._named[b"content-encoding"].decode("latin-1"))
+            self._count(self._body)
+        request = READERS[self._path](self._body, self._headers)
+        if grant is None:
+            grant = await collect.grant(request.write_key)
+        collect.limits.spend(grant.key_id, request.count)
+        results = await collect.intake.take(request, grant)
         return Answer(200, _HEADERS, _json.encode({"success": True, "results": results}))
 
-    async def _grant(self, key: str | None) -> WriteGrant:
-        grant = None
-        if key is not None and plausible(key):
-            grant = self._keyring.known(key) or await self._keyring.write_grant(key)
-        if grant is None:
-            raise Problem(401, "invalid_write_key", "Send a valid write key, as the user name of Basic for instance.")
-        wait = self._limits.keys.wait(grant.key_id)
-        if wait:
-            raise Problem(429, "rate_limited", "This write key sends too much.", retry_after=_seconds(wait))
-        return grant
+    def _count(self, part: bytes) -> None:
+        if not self._collect.limits.bytes.take(len(part)):
+            raise overloaded()
+        self._taken += len(part)
+
+    def _said(self, answer: Answer, *more: tuple[bytes, bytes]) -> Answer:
+        _requests(self._path, answer.status).inc()
+        _request_seconds(self._path).observe(time.perf_counter() - self._began)
+        return answer._replace(headers=[*answer.headers, *more])
+
+
+def unauthorized() -> Problem:
+    """401."""
+    return Problem(401, "invalid_write_key", "Send a valid write key, as the user name of Basic for instance.")
 
 
 def overloaded(wait: float = 0.0) -> Problem:
@@ -152,45 +206,6 @@ def overloaded(wait: float = 0.0) -> Problem:
 def unavailable(retry_after: int = 2) -> Problem:
     """503: nothing of the request was acknowledged."""
     return Problem(503, "unavailable", "The events could not be stored now; send them again.", retry_after=retry_after)
-
-
-class _Body:
-    """One request's body, counted against what all may take together."""
-
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
-        self._taken = 0
-
-    async def read(self, length: bytes | None, receive: Receive) -> bytes:
-        """The whole body as sent. Raises Problem, Unreadable, Gone."""
-        if length is not None and length.isdigit() and int(length[:20]) > BODY_BYTES:
-            raise too_large()
-        message = await receive()
-        whole = self._part(message)
-        while message.get("more_body", False):
-            message = await receive()
-            whole += self._part(message)
-        return whole
-
-    def _part(self, message: Message) -> bytes:
-        if message["type"] != "http.request":
-            raise Gone
-        part: bytes = message.get("body", b"")
-        if self._taken + len(part) > BODY_BYTES:
-            raise too_large()
-        return self.counted(part)
-
-    def counted(self, part: bytes) -> bytes:
-        """The part, once there is room for it. Raises a 503."""
-        if not self._budget.take(len(part)):
-            raise overloaded()
-        self._taken += len(part)
-        return part
-
-    def give_back(self) -> None:
-        """Gives back what the request took."""
-        self._budget.give_back(self._taken)
-        self._taken = 0
 
 
 _HEADERS = [*ALLOWED, (b"content-type", b"application/json")]

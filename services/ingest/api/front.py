@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jornada.web import Answer, Headers
+from jornada.web import Answer, Exchange, Headers
 from services.ingest.api.collect import ALLOWED, READERS, Collect
 
 _LONGEST = 4_096
@@ -15,10 +15,10 @@ class Front:
         self._app = app
         self._collect = collect
 
-    def door(self, method: bytes, target: bytes, headers: Headers) -> Answer | None:
-        """The answer to a request that is not to be begun at all."""
+    def begin(self, method: bytes, target: bytes, headers: Headers) -> Exchange | Answer | None:
+        """A request on a hot path, for servers that pass it on without ASGI; None for any other."""
         path = target.partition(b"?")[0].decode("latin-1").removesuffix("/")
-        return self._collect.refusal(path, headers) if method == b"POST" and path in READERS else None
+        return self._collect.begin(method, path, headers) if path in READERS and method != b"OPTIONS" else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -28,9 +28,31 @@ class Front:
         if scope["method"] == "OPTIONS":
             await _preflight(scope, send)
         elif path in READERS:
-            await self._collect(path, scope, receive, send)
+            begun = self._collect.begin(scope["method"].encode(), path, scope["headers"])
+            answer = begun if isinstance(begun, Answer) else await _exchanged(begun, receive)
+            if answer is not None:
+                headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+                await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+                await send({"type": "http.response.body", "body": answer.body})
         else:
             await self._app(scope, receive, _shared(send))
+
+
+async def _exchanged(exchange: Exchange, receive: Receive) -> Answer | None:
+    """The exchange by way of ASGI; None where the sender has gone before the end of its body."""
+    try:
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            answer = exchange.take(message.get("body", b""))
+            if answer is not None:
+                return answer
+            more = message.get("more_body", False)
+        return await exchange.answer()
+    finally:
+        exchange.end()
 
 
 def _shared(send: Send) -> Send:

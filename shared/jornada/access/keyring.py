@@ -48,6 +48,10 @@ class Keyring:
         """What the write key allows if that was confirmed a moment ago; None tells nothing."""
         return self._grants.fresh(digest(write_key))
 
+    def refused(self, write_key: str) -> bool:
+        """Whether the write key was found to be unknown or revoked a moment ago."""
+        return self._grants.lacks(digest(write_key))
+
     async def write_grant(self, write_key: str) -> WriteGrant | None:
         """What the write key allows, None for an unknown or revoked one; raises Unavailable if that cannot be told."""
         return await self._grants.find(digest(write_key))
@@ -84,11 +88,14 @@ class _Ring(Generic[T]):
         del self._fresh[sha256]
         return None
 
+    def lacks(self, sha256: bytes) -> bool:
+        return sha256 not in self._known and sha256 in self._unknown
+
     async def find(self, sha256: bytes) -> T | None:
         confirmed = self._known.get(sha256)
         if confirmed is not None and self._monotonic() - confirmed.at < FRESH:
             return confirmed.value
-        if confirmed is None and sha256 in self._unknown:
+        if self.lacks(sha256):
             return None
         asking = self._confirmation(sha256)
         if confirmed is not None and self._monotonic() - self._failed_at < _LATELY:

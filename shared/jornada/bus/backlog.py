@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from time import monotonic
 
 from jornada.bus.carrier import MAX_RECORD, BusUnavailable, Record, RecordTooLarge
 
@@ -23,12 +24,22 @@ class Call:
     `until` is the loop's time at which its caller gives up.
     """
 
-    __slots__ = ("_waited_for", "done", "until")
+    __slots__ = ("_loop", "_waited_for", "done", "until")
 
-    def __init__(self, until: float, portions: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, until: float, portions: int) -> None:
         self.until = until
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
         self._waited_for = portions
+
+    async def settled(self) -> None:
+        """Returns once every portion is durable; raises BusUnavailable at `until` at the latest."""
+        expiry = self._loop.call_at(self.until, self._expire)
+        try:
+            await self.done
+        finally:
+            expiry.cancel()
+            self.leave()
 
     def stored(self) -> None:
         """One portion is."""
@@ -46,8 +57,7 @@ class Call:
         if not self.done.cancel() and not self.done.cancelled():
             self.done.exception()  # read here, else asyncio reports it as forgotten
 
-    def expire(self) -> None:
-        """Its time is over."""
+    def _expire(self) -> None:
         self.fail(BusUnavailable("no acknowledgement within the deadline; the records may be stored"))
 
 
@@ -110,7 +120,7 @@ class Backlog:
         while True:
             await self._filled.wait()
             if self._bytes < most:
-                await asyncio.sleep(self._pace - asyncio.get_running_loop().time() % self._pace)
+                await asyncio.sleep(self._pace - monotonic() % self._pace)
             group = self._cut(most)
             if group:
                 self._pace_to(len(group))
@@ -140,13 +150,3 @@ class Backlog:
     def _pace_to(self, portions: int) -> None:
         least, most = self._PACE
         self._pace = min(most, self._pace * 2) if portions >= self._CROWD else max(least, self._pace / 2)
-
-
-async def settled(call: Call) -> None:
-    """Returns once every portion is durable; raises BusUnavailable at the call's `until` at the latest."""
-    expiry = asyncio.get_running_loop().call_at(call.until, call.expire)
-    try:
-        await call.done
-    finally:
-        expiry.cancel()
-        call.leave()

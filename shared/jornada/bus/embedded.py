@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from jornada.bus.backlog import Backlog, Call, Portion, settled, size
+from jornada.bus.backlog import Backlog, Call, Portion, size
 from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record
 from jornada.bus.embedded_consumer import EmbeddedConsumer, Group
 from jornada.bus.embedded_log import PostgresLog, Span
@@ -58,12 +58,13 @@ class EmbeddedBus:
         """Returns once the transaction that holds every record is committed."""
         if not records:
             return
-        call = Call(asyncio.get_running_loop().time() + deadline, portions=1)
+        loop = asyncio.get_running_loop()
+        call = Call(loop, loop.time() + deadline, portions=1)
         portion = Portion(call, records, sum(map(size, records)))
         self._run()
         if not self._backlog.put(portion):
             await self._backlog.put_patiently(portion)
-        await settled(call)
+        await call.settled()
 
     def consumer(self, group: str, topics: Sequence[str], positions: Positions) -> Consumer:
         """A new member of `group`, not yet started."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from time import monotonic
 
 from aiokafka.codec import has_zstd
 
@@ -55,7 +56,7 @@ class KafkaBus:
         """Returns once all in-sync replicas have every record; raises BusUnavailable within `deadline` seconds."""
         if not records:
             return
-        until = asyncio.get_running_loop().time() + deadline
+        until = monotonic() + deadline
         if not self._checked:
             try:
                 async with asyncio.timeout_at(until):

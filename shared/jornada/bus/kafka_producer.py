@@ -9,7 +9,7 @@ from zlib import crc32
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from jornada.bus.backlog import Backlog, Call, Portion, settled, size
+from jornada.bus.backlog import Backlog, Call, Portion, size
 from jornada.bus.carrier import BusUnavailable, Partition, Record
 from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection
 
@@ -29,6 +29,7 @@ class KafkaProducer:
         self._client_id = client_id
         self._producer: Any = None
         self._opening = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._lanes: dict[tuple[str, int], _Lane] = {}
 
     async def start(self) -> None:
@@ -46,7 +47,8 @@ class KafkaProducer:
         """Returns once all are acked by every in-sync replica; raises BusUnavailable at the loop's time `until`."""
         counts = self._known_partitions(records) or await self._partitions({each.topic for each in records}, until)
         parts = _parted(records, counts)
-        call = Call(until, len(parts))
+        assert self._loop is not None
+        call = Call(self._loop, until, len(parts))
         try:
             for partition, (part, bytes_) in parts.items():
                 backlog, portion = self._lane(partition).backlog, Portion(call, part, bytes_)
@@ -55,7 +57,7 @@ class KafkaProducer:
         except BaseException:
             call.leave()
             raise
-        await settled(call)
+        await call.settled()
 
     async def client(self) -> Any:
         """The connected AIOKafkaProducer; raises BusUnavailable."""
@@ -72,7 +74,7 @@ class KafkaProducer:
                 except asyncio.CancelledError:
                     await _end(producer)
                     raise
-                self._producer = producer
+                self._producer, self._loop = producer, asyncio.get_running_loop()
             return self._producer
 
     async def drop(self) -> None:

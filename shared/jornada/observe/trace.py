@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from contextvars import ContextVar
-from random import getrandbits
+from random import randbytes
 
 _VALID = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _current: ContextVar[str] = ContextVar("traceparent", default="")
@@ -13,7 +13,7 @@ HEADER = "traceparent"
 
 def begin(traceparent: bytes | None) -> str:
     """Joins the trace that the caller names (a header's bytes), or begins one; returns our own `traceparent`."""
-    drawn = f"{getrandbits(192):048x}"  # ids tell traces apart; nobody need be unable to guess them
+    drawn = randbytes(24).hex()  # ids tell traces apart; nobody need be unable to guess them
     ours = f"00-{drawn[:32]}-{drawn[32:]}-01"
     if traceparent is not None:
         given = traceparent.decode("latin-1")

@@ -1,16 +1,12 @@
 """One connection as uvicorn serves it, with bounds that it lacks: heads and bodies in time, heads within 64 KB."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from jornada.web import Answer, Headers, Problem
-
-Door = Callable[[bytes, bytes, Headers], Answer | None]
-"""An application's attribute `door`: its answer to a request (method, target, headers) that is not to be begun."""
+from jornada.web import Answer, Begin, Exchange, Headers, Problem
 
 HEADER_SECONDS = 10.0
 HEADER_BYTES = 65_536
@@ -26,9 +22,12 @@ class Connection(HttpToolsProtocol):
     A request that is there as a whole when it is first looked at costs nothing of this.
     """
 
+    cycle: Any
+    """uvicorn's for what goes the way of ASGI, else a `_Direct`."""
+
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._door: Door | None = getattr(self.config.app, "door", None)
+        self._begin: Begin | None = getattr(self.config.app, "begin", None)
         self._until: asyncio.TimerHandle | None = None
         self._awaited = _IDLE
         self._came = self._head_bytes = 0
@@ -39,6 +38,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        if type(self.cycle) is _Direct and self.cycle.more_body and not self.cycle.response_complete:
+            self.cycle.exchange.end()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -69,20 +70,64 @@ class Connection(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             self._stop_waiting()
             self._awaited, self._head_bytes = _BODY, 0
-            answer = None
-            if self._door is not None and self._idle():
-                answer = self._door(self.parser.get_method(), self.url, self.headers)
-            if answer is None:
-                super().on_headers_complete()
-            else:
-                self._turn_away(answer)
+            self._begun()
         elif self.parser.get_method() == b"CONNECT":
             raise ValueError("no proxy")
 
+    def on_body(self, body: bytes) -> None:
+        if type(self.cycle) is not _Direct:
+            super().on_body(body)
+        elif not self.cycle.response_complete:
+            answer = self.cycle.exchange.take(body)
+            if answer is not None:
+                self.cycle.exchange.end()
+                self._answered(self.cycle, answer)
+
     def on_message_complete(self) -> None:
-        if not self.parser.should_upgrade():
-            self._awaited, self._head_bytes = _IDLE, 0
+        if self.parser.should_upgrade():
+            return
+        self._awaited, self._head_bytes = _IDLE, 0
+        if type(self.cycle) is not _Direct or self.cycle.response_complete:
             super().on_message_complete()
+        else:
+            self.cycle.more_body = False
+            task = self.loop.create_task(self._serve(self.cycle))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    def _begun(self) -> None:
+        """What comes after the head: an exchange of the application's, or uvicorn's own way."""
+        begun = None
+        if self._begin is not None and self._idle():
+            begun = self._begin(self.parser.get_method(), self.url, self.headers)
+        if begun is None:
+            super().on_headers_complete()
+            return
+        self.cycle = direct = _Direct(begun, keep_alive=self.parser.should_keep_alive())
+        if isinstance(begun, Answer):
+            self._answered(direct, begun)
+        elif self.expect_100_continue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    async def _serve(self, direct: "_Direct") -> None:
+        try:
+            answer = await direct.exchange.answer()
+        finally:
+            direct.exchange.end()
+        if self.flow.write_paused:
+            await self.flow.drain()
+        self._answered(direct, answer)
+
+    def _answered(self, direct: "_Direct", answer: Answer) -> None:
+        direct.response_started = direct.response_complete = True
+        if self.transport.is_closing():
+            return
+        if direct.keep_alive:
+            self._write(answer, [])
+            self.on_response_complete()
+        else:
+            self._write(answer, [_CLOSE])
+            self.transport.close()
 
     def _decline(self, rest: bytes) -> None:
         """Reads a request again without the upgrade that it offers (Java's client does), as if it had offered none."""
@@ -124,16 +169,6 @@ class Connection(HttpToolsProtocol):
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _turn_away(self, answer: Answer) -> None:
-        """Answers with nothing begun; the body that may follow is read and forgotten."""
-        self.cycle = _TURNED_AWAY
-        keep = self.parser.should_keep_alive()
-        self._write(answer, [] if keep else [_CLOSE])
-        if keep:
-            self.on_response_complete()
-        else:
-            self.transport.close()
-
     def _refuse(self, problem: Problem) -> None:
         if not self.transport.is_closing():
             self._write(problem.answer(), [_CLOSE])
@@ -146,17 +181,18 @@ class Connection(HttpToolsProtocol):
         self.transport.write(b"".join([STATUS_LINE[answer.status], *lines, b"\r\n", answer.body]))
 
 
-class _TurnedAway:
-    """Stands for a request that was answered before it began."""
+class _Direct:
+    """An exchange, in the place of uvicorn's own cycle and with what uvicorn asks of that."""
 
-    response_started = response_complete = True
-    more_body = False
-    keep_alive = True
-    disconnected = False
-    message_event = asyncio.Event()
+    message_event = asyncio.Event()  # nobody waits for it
+
+    def __init__(self, exchange: Any, *, keep_alive: bool) -> None:
+        self.exchange: Exchange = exchange
+        self.keep_alive = keep_alive
+        self.more_body = True
+        self.response_started = self.response_complete = self.disconnected = False
 
 
-_TURNED_AWAY: Any = _TurnedAway()
 _CLOSE = (b"connection", b"close")
 _BROKEN = Problem(400, "bad_request", "This is no HTTP/1.1 request.")
 _TOO_LARGE = Problem(431, "headers_too_large", f"Headers may have at most {HEADER_BYTES} bytes.")

@@ -2,13 +2,16 @@
 
 from jornada.web.app import Check, application
 from jornada.web.auth import Gate
+from jornada.web.exchange import Answer, Begin, Exchange, Headers
 from jornada.web.pages import Limit, Page, cursor_of, id_after, number_after, position_of
-from jornada.web.problems import Answer, Headers, Problem
+from jornada.web.problems import Problem
 from jornada.web.references import Reference, parse_reference
 
 __all__ = [
     "Answer",
+    "Begin",
     "Check",
+    "Exchange",
     "Gate",
     "Headers",
     "Limit",

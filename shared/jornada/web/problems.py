@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem documents that also carry `code` and `message`, as Segment's SDKs read them."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -12,22 +12,12 @@ from starlette.responses import Response
 from jornada.bus.carrier import BusUnavailable
 from jornada.db import Conflict, Unavailable
 from jornada.observe import logs
+from jornada.web.exchange import Answer
 
 _log = logs.get(__name__)
 
 ECHO = 64
 """The most characters of a caller's input that an error says back."""
-
-
-Headers = list[tuple[bytes, bytes]]
-
-
-class Answer(NamedTuple):
-    """An answer as it goes out, for those who write it without the framework; its length is not among the headers."""
-
-    status: int
-    headers: Headers
-    body: bytes
 
 
 class Problem(Anticipated):
