@@ -65,17 +65,14 @@ class Intake:
         twins: dict[int, Twin] = {}
         if len(hashes) < len(verdicts) or not self._recent.all_new(hashes):
             hashes, twins = self._told_apart(verdicts, source)
-        topic, headers, over = TOUCHPOINTS.name, trace.to_headers(), self._customers.over
-        records: list[Record] = []
-        self._customers.turn()
-        for index, verdict in enumerate(verdicts):
-            if type(verdict) is not Accept or index in twins:
-                continue
-            if over(verdict.key):
-                verdicts[index] = too_much(verdict.touchpoint, arrival, index)
-                del hashes[source + verdict.message_id]
-            else:
-                records.append(Record(topic, verdict.key, verdict.record, headers))
+        fresh = [(i, each) for i, each in enumerate(verdicts) if type(each) is Accept and i not in twins]
+        too_many = self._customers.over([each.key for _, each in fresh])
+        for place in reversed(too_many):
+            index, verdict = fresh.pop(place)
+            verdicts[index] = too_much(verdict.touchpoint, arrival, index)
+            del hashes[source + verdict.message_id]
+        topic, headers = TOUCHPOINTS.name, trace.to_headers()
+        records = [Record(topic, each.key, each.record, headers) for _, each in fresh]
         if len(records) + len(twins) < len(verdicts):
             key = topic_key(arrival.workspace, arrival.source)
             refused = [each.rejection for each in verdicts if isinstance(each, Reject)]

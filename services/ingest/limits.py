@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from array import array
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from zlib import crc32
 
 TURN = 0.02
@@ -67,26 +66,30 @@ class Crowd:
     def __init__(self, per_second: int, monotonic: Callable[[], float]) -> None:
         self._most = int(per_second * _WINDOW)
         self._monotonic = monotonic
-        self._cells = array("L", bytes(8 * _CELLS))
+        self._cells = [0] * _CELLS
         self._named: dict[bytes, int] = {}
         self._until = 0.0
 
-    def turn(self) -> None:
-        """Begins a new ten seconds when they are over; to be called once a request."""
+    def over(self, customers: Iterable[bytes]) -> list[int]:
+        """Counts one event of each customer, whom a topic key names; the places of those that are too many."""
+        self._turn()
+        cells, most, too_many = self._cells, self._most, []
+        for place, customer in enumerate(customers):
+            cell = crc32(customer) % _CELLS
+            cells[cell] = count = cells[cell] + 1
+            if count > most:
+                named = self._named[customer] = self._named.get(customer, 0) + 1
+                if named > most:
+                    too_many.append(place)
+        return too_many
+
+    def _turn(self) -> None:
+        """Begins a new ten seconds when they are over."""
         now = self._monotonic()
         if now >= self._until:
             self._until = now + _WINDOW
-            self._cells = array("L", bytes(8 * _CELLS))
+            self._cells = [0] * _CELLS
             self._named.clear()
-
-    def over(self, customer: bytes) -> bool:
-        """Counts an event of a customer, whom a topic key names; whether it is one too many."""
-        cell = crc32(customer) % _CELLS
-        self._cells[cell] += 1
-        if self._cells[cell] <= self._most:
-            return False
-        count = self._named[customer] = self._named.get(customer, 0) + 1
-        return count > self._most
 
 
 class Turns:

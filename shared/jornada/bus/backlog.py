@@ -8,14 +8,24 @@ from time import monotonic
 from jornada.bus.carrier import MAX_RECORD, BusUnavailable, Record, RecordTooLarge
 
 
-def size(record: Record) -> int:
-    """Bytes of key, value and headers. Raises RecordTooLarge."""
-    bytes_ = len(record.key) + len(record.value)
-    for name, value in record.headers:
-        bytes_ += len(name) + len(value)
-    if bytes_ > MAX_RECORD:
-        raise RecordTooLarge(f"a record of {bytes_} bytes for {record.topic}; the limit is {MAX_RECORD}")
-    return bytes_
+def sizes(records: Sequence[Record]) -> list[int]:
+    """Bytes of key, value and headers of each; the records of a call mostly share their headers."""
+    shared = records[0].headers
+    more = _size(shared)
+    return [
+        len(each.key) + len(each.value) + (more if each.headers is shared else _size(each.headers)) for each in records
+    ]
+
+
+def _size(headers: Sequence[tuple[str, bytes]]) -> int:
+    return sum([len(name) + len(value) for name, value in headers])
+
+
+def refuse_large(records: Sequence[Record]) -> None:
+    """Raises RecordTooLarge before anything is stored."""
+    largest = max(sizes(records))
+    if largest > MAX_RECORD:
+        raise RecordTooLarge(f"a record of {largest} bytes; the limit is {MAX_RECORD}")
 
 
 class Call:
@@ -66,10 +76,10 @@ class Portion:
 
     __slots__ = ("call", "records", "size")
 
-    def __init__(self, call: Call, records: Sequence[Record], bytes_: int) -> None:
+    def __init__(self, call: Call, records: Sequence[Record]) -> None:
         self.call = call
         self.records = records
-        self.size = bytes_
+        self.size = sum(sizes(records))
 
     @property
     def left(self) -> bool:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from jornada.bus.backlog import Backlog, Call, Portion, size
+from jornada.bus.backlog import Backlog, Call, Portion, refuse_large
 from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record
 from jornada.bus.embedded_consumer import EmbeddedConsumer, Group
 from jornada.bus.embedded_log import PostgresLog, Span
@@ -58,9 +58,10 @@ class EmbeddedBus:
         """Returns once the transaction that holds every record is committed."""
         if not records:
             return
+        refuse_large(records)
         loop = asyncio.get_running_loop()
         call = Call(loop, loop.time() + deadline, portions=1)
-        portion = Portion(call, records, sum(map(size, records)))
+        portion = Portion(call, records)
         self._run()
         if not self._backlog.put(portion):
             await self._backlog.put_patiently(portion)

@@ -9,7 +9,7 @@ from zlib import crc32
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from jornada.bus.backlog import Backlog, Call, Portion, size
+from jornada.bus.backlog import Backlog, Call, Portion, refuse_large, sizes
 from jornada.bus.carrier import BusUnavailable, Partition, Record
 from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection
 
@@ -46,12 +46,13 @@ class KafkaProducer:
     async def publish(self, records: Sequence[Record], until: float) -> None:
         """Returns once all are acked by every in-sync replica; raises BusUnavailable at the loop's time `until`."""
         counts = self._known_partitions(records) or await self._partitions({each.topic for each in records}, until)
+        refuse_large(records)
         parts = _parted(records, counts)
         assert self._loop is not None
         call = Call(self._loop, until, len(parts))
         try:
-            for partition, (part, bytes_) in parts.items():
-                backlog, portion = self._lane(partition).backlog, Portion(call, part, bytes_)
+            for partition, part in parts.items():
+                backlog, portion = self._lane(partition).backlog, Portion(call, part)
                 if not backlog.put(portion):
                     await backlog.put_patiently(portion)
         except BaseException:
@@ -128,21 +129,20 @@ class KafkaProducer:
         return lane
 
 
-def _parted(records: Sequence[Record], partitions: dict[str, int]) -> dict[tuple[str, int], tuple[list[Record], int]]:
-    """The records of each partition, and their bytes. Raises RecordTooLarge.
+def _parted(records: Sequence[Record], partitions: dict[str, int]) -> dict[tuple[str, int], list[Record]]:
+    """The records of each partition.
 
     By CRC-32 of the key, as librdkafka's `consistent` has it: aiokafka's own murmur2 is written in Python and costs
     more than the rest of a record's way.
     """
-    parts: dict[tuple[str, int], tuple[list[Record], int]] = {}
+    parts: dict[tuple[str, int], list[Record]] = {}
     for record in records:
-        lane = (record.topic, crc32(record.key) % partitions[record.topic])
-        part = parts.get(lane)
-        if part is None:
-            parts[lane] = ([record], size(record))
+        topic = record.topic
+        lane = (topic, crc32(record.key) % partitions[topic])
+        if lane in parts:
+            parts[lane].append(record)
         else:
-            part[0].append(record)
-            parts[lane] = (part[0], part[1] + size(record))
+            parts[lane] = [record]
     return parts
 
 
@@ -216,7 +216,7 @@ class _Lane:
             await (await producer.send_batch(batch, self._partition.topic, partition=self._partition.number))
         except (MessageSizeTooLargeError, RecordListTooLargeError):
             if len(records) == 1:
-                _log.error("%s refuses a record of %d bytes as too large", self._partition, size(records[0]))
+                _log.error("%s refuses a record of %d bytes as too large", self._partition, sizes(records)[0])
                 return records
             middle = len(records) // 2
             refused = []
