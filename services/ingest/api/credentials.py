@@ -2,13 +2,20 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
+from functools import lru_cache
 
 _LONGEST = 256
 
 
-def header_key(headers: dict[bytes, bytes]) -> str | None:
+def header_key(headers: Mapping[bytes, bytes]) -> str | None:
     """The key as Basic user name, else Bearer, else `X-Write-Key`; None where there is none."""
-    kind, _, value = headers.get(b"authorization", b"").strip().partition(b" ")
+    return _key(headers.get(b"authorization", b""), headers.get(b"x-write-key", b""))
+
+
+@lru_cache(1_000)
+def _key(authorization: bytes, x_write_key: bytes) -> str | None:
+    kind, _, value = authorization.strip().partition(b" ")
     if kind.lower() == b"basic":
         try:
             user = base64.b64decode(value.strip(), validate=True).partition(b":")[0]
@@ -18,7 +25,7 @@ def header_key(headers: dict[bytes, bytes]) -> str | None:
             return user.decode("latin-1")
     if kind.lower() == b"bearer" and value.strip():
         return value.strip().decode("latin-1")
-    return headers.get(b"x-write-key", b"").strip().decode("latin-1") or None
+    return x_write_key.strip().decode("latin-1") or None
 
 
 def plausible(key: str) -> bool:

@@ -88,12 +88,10 @@ class Express:
         return judge(self._slowly(), arrival) if verdicts is None else verdicts
 
     def taken(self, arrival: Arrival) -> list[Verdict] | None:
+        record, about, history = _begins(arrival.workspace, arrival.source, arrival.role)
+        received = (arrival.received_at - _EPOCH) // _MICROSECOND
         verdicts: list[Verdict] | None = self._reading.accepted(
-            Accept,
-            *_begins(arrival.workspace, arrival.source, arrival.role),
-            (arrival.received_at - _EPOCH) // _MICROSECOND,
-            arrival.request_id,
-            history_limit(arrival.role) // _MICROSECOND,
+            Accept, record, about, received, arrival.request_id, history
         )
         return verdicts
 
@@ -113,7 +111,7 @@ _SLOWLY: dict[Form, Callable[[bytes, Any], Request]] = {
 
 
 @lru_cache(1_000)
-def _begins(workspace: WorkspaceId, source: str, role: Role) -> tuple[bytes, bytes]:
-    """How the records of one source begin, and their keys."""
+def _begins(workspace: WorkspaceId, source: str, role: Role) -> tuple[bytes, bytes, int]:
+    """How the records of one source begin, and their keys; and from what age on, in microseconds, they are history."""
     record = msgspec.json.encode({"workspace": workspace, "source": source, "role": role})[:-1]
-    return record, topic_key(workspace, "")
+    return record, topic_key(workspace, ""), history_limit(role) // _MICROSECOND

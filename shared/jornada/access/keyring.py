@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
 from cachetools import TTLCache
@@ -38,7 +39,7 @@ class Lookups(Protocol):
 
 
 class Keyring:
-    """Cached look-ups for one event loop. Holds digests only; `monotonic` gives seconds."""
+    """Cached look-ups for one event loop, found by digest; `monotonic` gives seconds."""
 
     def __init__(self, access: Lookups, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._grants: _Ring[WriteGrant] = _Ring(access.write_grant, monotonic)
@@ -46,7 +47,7 @@ class Keyring:
 
     def known(self, write_key: str) -> WriteGrant | None:
         """What the write key allows if that was confirmed a moment ago; None tells nothing."""
-        return self._grants.fresh(digest(write_key))
+        return self._grants.fresh(_digest(write_key))
 
     def refused(self, write_key: str) -> bool:
         """Whether the write key was found to be unknown or revoked a moment ago."""
@@ -59,6 +60,10 @@ class Keyring:
     async def principal(self, api_token: str) -> Principal | None:
         """Who bears the API token, None for an unknown or revoked one; raises Unavailable if that cannot be told."""
         return await self._principals.find(digest(api_token))
+
+
+_digest = lru_cache(1_000)(digest)
+"""For keys that come with every request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,22 +34,12 @@ class Call:
     `until` is the loop's time at which its caller gives up.
     """
 
-    __slots__ = ("_loop", "_waited_for", "done", "until")
+    __slots__ = ("_waited_for", "done", "until")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, until: float, portions: int) -> None:
         self.until = until
         self.done: asyncio.Future[None] = loop.create_future()
-        self._loop = loop
         self._waited_for = portions
-
-    async def settled(self) -> None:
-        """Returns once every portion is durable; raises BusUnavailable at `until` at the latest."""
-        expiry = self._loop.call_at(self.until, self._expire)
-        try:
-            await self.done
-        finally:
-            expiry.cancel()
-            self.leave()
 
     def stored(self) -> None:
         """One portion is."""
@@ -67,8 +57,42 @@ class Call:
         if not self.done.cancel() and not self.done.cancelled():
             self.done.exception()  # read here, else asyncio reports it as forgotten
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """Its time is over."""
         self.fail(BusUnavailable("no acknowledgement within the deadline; the records may be stored"))
+
+
+class Calls:
+    """The calls that wait for an outcome. They are looked through now and then: a timer for each would cost more."""
+
+    _LOOK = 0.1
+
+    def __init__(self) -> None:
+        self._waiting: set[Call] = set()
+        self._looking: asyncio.TimerHandle | None = None
+
+    async def settled(self, call: Call) -> None:
+        """Returns once every portion is durable; raises BusUnavailable soon after the call's `until` at the latest."""
+        self._waiting.add(call)
+        if self._looking is None:
+            self._look_later()
+        try:
+            await call.done
+        finally:
+            self._waiting.discard(call)
+            call.leave()
+
+    def _look_later(self) -> None:
+        self._looking = asyncio.get_running_loop().call_later(self._LOOK, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        now = monotonic()
+        for call in self._waiting:
+            if call.until <= now:
+                call.expire()
+        if self._waiting:
+            self._look_later()
 
 
 class Portion:

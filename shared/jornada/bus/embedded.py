@@ -4,8 +4,9 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from time import monotonic
 
-from jornada.bus.backlog import Backlog, Call, Portion, refuse_large
+from jornada.bus.backlog import Backlog, Call, Calls, Portion, refuse_large
 from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record
 from jornada.bus.embedded_consumer import EmbeddedConsumer, Group
 from jornada.bus.embedded_log import PostgresLog, Span
@@ -34,6 +35,7 @@ class EmbeddedBus:
         self.spans: dict[Partition, Span] = {}
         self._tidy_every = tidy_every
         self._backlog = Backlog(_QUEUE_BYTES)
+        self._calls = Calls()
         self._groups: dict[str, Group] = {}
         self._claiming = asyncio.Lock()
         self._in_doubt = True
@@ -60,12 +62,12 @@ class EmbeddedBus:
             return
         refuse_large(records)
         loop = asyncio.get_running_loop()
-        call = Call(loop, loop.time() + deadline, portions=1)
+        call = Call(loop, monotonic() + deadline, portions=1)
         portion = Portion(call, records)
         self._run()
         if not self._backlog.put(portion):
             await self._backlog.put_patiently(portion)
-        await call.settled()
+        await self._calls.settled(call)
 
     def consumer(self, group: str, topics: Sequence[str], positions: Positions) -> Consumer:
         """A new member of `group`, not yet started."""

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 from zlib import crc32
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from jornada.bus.backlog import Backlog, Call, Portion, refuse_large, sizes
+from jornada.bus.backlog import Backlog, Call, Calls, Portion, refuse_large, sizes
 from jornada.bus.carrier import BusUnavailable, Partition, Record
 from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection
 
@@ -31,6 +32,9 @@ class KafkaProducer:
         self._opening = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._calls = Calls()
+        self._partition_counts: dict[str, int] = {}
+        self._counted_at = 0.0
 
     async def start(self) -> None:
         """Connects; raises BusUnavailable and may be called again."""
@@ -58,7 +62,7 @@ class KafkaProducer:
         except BaseException:
             call.leave()
             raise
-        await call.settled()
+        await self._calls.settled(call)
 
     async def client(self) -> Any:
         """The connected AIOKafkaProducer; raises BusUnavailable."""
@@ -101,13 +105,15 @@ class KafkaProducer:
         )
 
     def _known_partitions(self, records: Sequence[Record]) -> dict[str, int] | None:
-        """How many each topic has, if all are known."""
-        if self._producer is None:
-            return None
-        cluster, counts = self._producer.client.cluster, {}
+        """How many each topic has, if all are known; counted anew every second."""
+        now = monotonic()
+        if now - self._counted_at > 1:
+            self._partition_counts.clear()
+            self._counted_at = now
+        counts = self._partition_counts
         for record in records:
             if record.topic not in counts:
-                partitions = cluster.partitions_for_topic(record.topic)
+                partitions = self._producer and self._producer.client.cluster.partitions_for_topic(record.topic)
                 if not partitions:
                     return None
                 counts[record.topic] = len(partitions)

@@ -52,10 +52,10 @@ class Connection(HttpToolsProtocol):
             self._decline(data[offered.args[0] :])
         except HttpParserError:
             self.send_400_response("")
-        if self._awaited == _IDLE:
+        if self._awaited == _IDLE and not self._head_bytes:
             self._stop_waiting()
         elif self._until is None:
-            self._await(HEADER_SECONDS if self._awaited == _HEAD else BODY_SECONDS)
+            self._await(BODY_SECONDS if self._awaited == _BODY else HEADER_SECONDS)
         if self._awaited == _HEAD and self._head_bytes > HEADER_BYTES:
             self._refuse(_TOO_LARGE)
 
@@ -159,10 +159,10 @@ class Connection(HttpToolsProtocol):
         self._until = None
         if self._awaited == _BODY and not self.cycle.response_started:
             self._refuse(_BODY_TOO_SLOW)
-        elif self._awaited == _HEAD and self._idle():
-            self._refuse(_HEAD_TOO_SLOW)
-        elif self._awaited == _HEAD:
+        elif self._awaited != _BODY and not self._idle():
             self._await(HEADER_SECONDS)
+        elif self._awaited != _BODY and self._head_bytes:
+            self._refuse(_HEAD_TOO_SLOW)
         else:
             self.transport.close()
 

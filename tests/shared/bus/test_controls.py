@@ -3,7 +3,7 @@
 import pytest
 
 from jornada.bus import kafka_producer
-from jornada.bus.backlog import Call
+from jornada.bus.backlog import Call, Calls
 from tests.shared.bus.carriers import TOPIC, Carrier, after, fresh, record, starting_at
 from tests.shared.bus.test_contract import (
     test_a_carrier_that_is_down_is_told_within_the_deadline_and_works_again_after as down_is_told,
@@ -44,10 +44,10 @@ async def test_control_a_worker_that_commits_before_its_work_loses_records(carri
 async def test_control_publishing_before_the_ack_breaks_the_law(
     carrier: Carrier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def at_once(call: Call) -> None:
+    async def at_once(self: Calls, call: Call) -> None:
         return None
 
-    monkeypatch.setattr(Call, "settled", at_once)
+    monkeypatch.setattr(Calls, "settled", at_once)
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
         await down_is_told(carrier)
 
