@@ -10,6 +10,8 @@ DATA := $(or $(JORNADA_DATA_DIR),.jornada)
 export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
 export PYO3_NO_PYTHON := 1
+export CARGO_HTTP_TIMEOUT := 10
+export CARGO_NET_RETRY := 1
 export JORNADA_DATA_DIR := $(DATA)
 
 .PHONY: run test check lint format demo kafka bench setup

@@ -105,6 +105,7 @@ impl Canonical {
     ) -> Option<()> {
         from.take(b'{').filter(|()| depth <= DEPTH)?;
         let (begin, first) = (self.text.len(), self.members.len());
+        self.text.push(b'{');
         if !from.takes(b'}') {
             loop {
                 let mut member = self.begin(from)?;
@@ -115,7 +116,13 @@ impl Canonical {
                 if !from.another(b'}')? {
                     break;
                 }
+                self.text.push(b',');
             }
+        }
+        self.text.push(b'}');
+        if self.are_in_order(&self.members[first..]) {
+            self.members.truncate(first);
+            return Some(());
         }
         let (mut members, mut spare) = (std::mem::take(&mut self.members), std::mem::take(&mut self.spare));
         let ordered = self.in_order(&mut members[first..]);
@@ -129,11 +136,12 @@ impl Canonical {
 
     /// Puts an object's members in order; none where there are too many or one is there twice.
     pub fn in_order(&self, members: &mut [Member]) -> Option<()> {
-        if members.len() > KEYS {
-            return None;
-        }
         members.sort_unstable_by(|one, other| self.compare(one, other));
-        members.windows(2).all(|pair| self.compare(&pair[0], &pair[1]).is_lt()).then_some(())
+        self.are_in_order(members).then_some(())
+    }
+
+    fn are_in_order(&self, members: &[Member]) -> bool {
+        members.len() <= KEYS && members.windows(2).all(|pair| self.compare(&pair[0], &pair[1]).is_lt())
     }
 
     /// By the first bytes, which mostly tell, then by all.

@@ -243,9 +243,9 @@ impl<'a> Reader<'a> {
         }
         note(&mut self.write_keys, from.between(place.start, place.end))?;
         let begin = self.arena.len();
-        for (index, (member, place)) in self.members.iter().enumerate().filter(|(index, _)| *index != at) {
+        let (before, others) = self.members.split_at(at);
+        for (member, place) in before.iter().chain(&others[1..]) {
             self.arena.push(if self.arena.len() == begin { b'{' } else { b',' });
-            let _ = index;
             self.arena.extend_from_slice(&self.canonical.text[member.start..member.key_end + 2]);
             self.arena.extend_from_slice(from.between(place.start, place.end));
         }

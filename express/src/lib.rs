@@ -29,7 +29,8 @@ struct Reading {
 /// Reads a body of the form `batch`, `events` or that of a single event; None if others are to read it.
 #[pyfunction]
 #[pyo3(signature = (body, form, call=None))]
-fn read(py: Python, body: Py<PyBytes>, form: &str, call: Option<&str>) -> Option<Reading> {
+fn read(py: Python, body: &Bound<PyAny>, form: &str, call: Option<&str>) -> Option<Reading> {
+    let body: Py<PyBytes> = body.extract().ok()?;
     let form = match form {
         "batch" => Form::Batch,
         "events" if body.as_bytes(py).trim_ascii_start().starts_with(b"[") => Form::Array,

@@ -133,17 +133,21 @@ impl<'a> Scanner<'a> {
     /// Writes the next text as the canonical encoder does; none with half of a surrogate pair or with U+0000.
     pub fn text(&mut self, out: &mut Vec<u8>) -> Option<()> {
         self.take(b'"')?;
-        out.push(b'"');
+        let mut begin = self.at - 1;
         loop {
-            out.extend_from_slice(self.run());
+            self.run();
             self.at += 1;
             match self.text.get(self.at - 1)? {
                 b'"' => break,
-                b'\\' => write_character(self.escaped()?, out),
+                b'\\' => {
+                    out.extend_from_slice(&self.text[begin..self.at - 1]);
+                    write_character(self.escaped()?, out);
+                    begin = self.at;
+                }
                 _ => return None,
             }
         }
-        out.push(b'"');
+        out.extend_from_slice(&self.text[begin..self.at]);
         Some(())
     }
 
