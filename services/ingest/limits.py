@@ -46,7 +46,8 @@ class Rate:
 
     def wait(self, who: Hashable) -> float:
         """For how many seconds `who` has to wait; 0 if not at all."""
-        return max(0.0, self._even_at.get(who, 0.0) - self._monotonic() - 1.0)
+        even_at = self._even_at.get(who)
+        return 0.0 if even_at is None else max(0.0, even_at - self._monotonic() - 1.0)
 
     def spend(self, who: Hashable, events: int) -> None:
         """Notes what was sent."""

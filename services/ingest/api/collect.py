@@ -105,7 +105,7 @@ class Collect:
         if grant is None and self.keyring.refused(key):
             raise unauthorized()
         if grant is not None:
-            wait = self.limits.keys.wait(grant.key_id)
+            wait = self.limits.keys.wait(key)
             if wait:
                 raise Problem(429, "rate_limited", "This write key sends too much.", retry_after=_seconds(wait))
         return grant
@@ -176,9 +176,11 @@ class _Collected:
             self._body = inflated(self._body, self._named[b"content-encoding"].decode("latin-1"))
             self._count(self._body)
         request = READERS[self._path](self._body, self._headers)
+        key = self._key
         if grant is None:
-            grant = await collect.grant(request.write_key)
-        collect.limits.spend(grant.key_id, request.count)
+            key = request.write_key
+            grant = await collect.grant(key)
+        collect.limits.spend(key, request.count)
         results = await collect.intake.take(request, grant)
         return Answer(200, _HEADERS, _json.encode({"success": True, "results": results}))
 

@@ -8,24 +8,20 @@ from time import monotonic
 from jornada.bus.carrier import MAX_RECORD, BusUnavailable, Record, RecordTooLarge
 
 
-def sizes(records: Sequence[Record]) -> list[int]:
-    """Bytes of key, value and headers of each; the records of a call mostly share their headers."""
-    shared = records[0].headers
+def measured(records: Sequence[Record]) -> int:
+    """Bytes of keys, values and headers of all. Raises RecordTooLarge before anything is stored."""
+    shared = records[0].headers  # the records of a call mostly share them
     more = _size(shared)
-    return [
+    sizes = [
         len(each.key) + len(each.value) + (more if each.headers is shared else _size(each.headers)) for each in records
     ]
+    if max(sizes) > MAX_RECORD:
+        raise RecordTooLarge(f"a record of {max(sizes)} bytes; the limit is {MAX_RECORD}")
+    return sum(sizes)
 
 
 def _size(headers: Sequence[tuple[str, bytes]]) -> int:
     return sum([len(name) + len(value) for name, value in headers])
-
-
-def refuse_large(records: Sequence[Record]) -> None:
-    """Raises RecordTooLarge before anything is stored."""
-    largest = max(sizes(records))
-    if largest > MAX_RECORD:
-        raise RecordTooLarge(f"a record of {largest} bytes; the limit is {MAX_RECORD}")
 
 
 class Call:
@@ -100,10 +96,11 @@ class Portion:
 
     __slots__ = ("call", "records", "size")
 
-    def __init__(self, call: Call, records: Sequence[Record]) -> None:
+    def __init__(self, call: Call, records: Sequence[Record], bytes_: int) -> None:
+        """`bytes_` is their size or, within a call for several logs, about their share of it."""
         self.call = call
         self.records = records
-        self.size = sum(sizes(records))
+        self.size = bytes_
 
     @property
     def left(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from time import monotonic
 
-from jornada.bus.backlog import Backlog, Call, Calls, Portion, refuse_large
+from jornada.bus.backlog import Backlog, Call, Calls, Portion, measured
 from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record
 from jornada.bus.embedded_consumer import EmbeddedConsumer, Group
 from jornada.bus.embedded_log import PostgresLog, Span
@@ -60,10 +60,10 @@ class EmbeddedBus:
         """Returns once the transaction that holds every record is committed."""
         if not records:
             return
-        refuse_large(records)
+        bytes_ = measured(records)
         loop = asyncio.get_running_loop()
         call = Call(loop, monotonic() + deadline, portions=1)
-        portion = Portion(call, records)
+        portion = Portion(call, records, bytes_)
         self._run()
         if not self._backlog.put(portion):
             await self._backlog.put_patiently(portion)

@@ -10,7 +10,7 @@ from zlib import crc32
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from jornada.bus.backlog import Backlog, Call, Calls, Portion, refuse_large, sizes
+from jornada.bus.backlog import Backlog, Call, Calls, Portion, measured
 from jornada.bus.carrier import BusUnavailable, Partition, Record
 from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection
 
@@ -50,13 +50,13 @@ class KafkaProducer:
     async def publish(self, records: Sequence[Record], until: float) -> None:
         """Returns once all are acked by every in-sync replica; raises BusUnavailable at the loop's time `until`."""
         counts = self._known_partitions(records) or await self._partitions({each.topic for each in records}, until)
-        refuse_large(records)
+        each = measured(records) // len(records)
         parts = _parted(records, counts)
         assert self._loop is not None
         call = Call(self._loop, until, len(parts))
         try:
             for partition, part in parts.items():
-                backlog, portion = self._lane(partition).backlog, Portion(call, part)
+                backlog, portion = self._lane(partition).backlog, Portion(call, part, each * len(part))
                 if not backlog.put(portion):
                     await backlog.put_patiently(portion)
         except BaseException:
@@ -222,7 +222,7 @@ class _Lane:
             await (await producer.send_batch(batch, self._partition.topic, partition=self._partition.number))
         except (MessageSizeTooLargeError, RecordListTooLargeError):
             if len(records) == 1:
-                _log.error("%s refuses a record of %d bytes as too large", self._partition, sizes(records)[0])
+                _log.error("%s refuses a record of %d bytes as too large", self._partition, measured(records))
                 return records
             middle = len(records) // 2
             refused = []

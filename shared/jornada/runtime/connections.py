@@ -1,6 +1,7 @@
 """One connection as uvicorn serves it, with bounds that it lacks: heads and bodies in time, heads within 64 KB."""
 
 import asyncio
+from time import monotonic
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -31,6 +32,7 @@ class Connection(HttpToolsProtocol):
         self._until: asyncio.TimerHandle | None = None
         self._awaited = _IDLE
         self._came = self._head_bytes = 0
+        self._rested_at = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -38,6 +40,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._unset_keepalive_if_required()
         if type(self.cycle) is _Direct and self.cycle.more_body and not self.cycle.response_complete:
             self.cycle.exchange.end()
         super().connection_lost(exc)
@@ -45,7 +48,6 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._came = len(data)
         self._head_bytes += self._came
-        self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade as offered:
@@ -59,8 +61,31 @@ class Connection(HttpToolsProtocol):
         if self._awaited == _HEAD and self._head_bytes > HEADER_BYTES:
             self._refuse(_TOO_LARGE)
 
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but for the timer of an idle connection: it is not set anew with every answer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        self._rested_at = monotonic()
+        if self.timeout_keep_alive_task is None:
+            self._rest(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        left = self._rested_at + self.timeout_keep_alive - monotonic()
+        if left > 0:
+            self._rest(left)
+        elif self._awaited == _IDLE and self._idle():
+            self.transport.close()
+
+    def _rest(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         self._awaited = _HEAD
 
     def on_headers_complete(self) -> None:
@@ -101,13 +126,21 @@ class Connection(HttpToolsProtocol):
         if self._begin is not None and self._idle():
             begun = self._begin(self.parser.get_method(), self.url, self.headers)
         if begun is None:
-            super().on_headers_complete()
+            self._by_asgi()
             return
         self.cycle = direct = _Direct(begun, keep_alive=self.parser.should_keep_alive())
         if isinstance(begun, Answer):
             self._answered(direct, begun)
         elif self.expect_100_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _by_asgi(self) -> None:
+        """uvicorn's own way, whose scope is made only now."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers
+        super().on_headers_complete()
 
     async def _serve(self, direct: "_Direct") -> None:
         try:
@@ -184,6 +217,7 @@ class Connection(HttpToolsProtocol):
 class _Direct:
     """An exchange, in the place of uvicorn's own cycle and with what uvicorn asks of that."""
 
+    __slots__ = ("disconnected", "exchange", "keep_alive", "more_body", "response_complete", "response_started")
     message_event = asyncio.Event()  # nobody waits for it
 
     def __init__(self, exchange: Any, *, keep_alive: bool) -> None:
