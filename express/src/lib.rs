@@ -84,7 +84,9 @@ impl Reading {
         request_id: &str,
         history: i64,
     ) -> PyResult<Option<Vec<Option<Bound<'py, PyAny>>>>> {
-        let arrival = Arrival { head, received_at, request_id, history };
+        let mut received = Vec::with_capacity(32);
+        instants::write(received_at, &mut received);
+        let arrival = Arrival { head, received_at, received: &received, request_id, history };
         if !record::in_time(&self.request, &arrival) {
             return Ok(None);
         }
@@ -102,7 +104,7 @@ impl Reading {
             let parts = (
                 message_id,
                 PyBytes::new(py, &key),
-                PyString::new(py, &record::hex(event.hash)),
+                PyString::from_bytes(py, &record::hex(event.hash))?,
                 PyBytes::new(py, &record),
             );
             verdicts.push(Some(new.call1((accept, parts))?));

@@ -12,6 +12,8 @@ pub struct Arrival<'a> {
     /// The record's beginning: workspace, source and role.
     pub head: &'a [u8],
     pub received_at: i64,
+    /// The same as the record says it.
+    pub received: &'a [u8],
     pub request_id: &'a str,
     /// An event older than this is history.
     pub history: i64,
@@ -34,9 +36,9 @@ pub fn write(event: &Event, message_id: &[u8], request: &Request, body: &[u8], a
     out.extend_from_slice(arrival.head);
     member(b"message_id", message_id, out);
     member(b"type", event.call.as_bytes(), out);
-    time(b"received_at", arrival.received_at, out);
+    member(b"received_at", arrival.received, out);
     time(b"occurred_at", occurred_at, out);
-    member(b"payload_hash", hex(event.hash).as_bytes(), out);
+    member(b"payload_hash", &hex(event.hash), out);
     out.extend_from_slice(&request.arena[event.names.clone()]);
     if let Some(at) = sent_at {
         time(b"sent_at", at, out);
@@ -52,8 +54,9 @@ pub fn write(event: &Event, message_id: &[u8], request: &Request, body: &[u8], a
     out.push(b'}');
 }
 
-pub fn hex(hash: u128) -> String {
-    format!("{hash:032x}")
+/// The 32 digits of a hash.
+pub fn hex(hash: u128) -> [u8; 32] {
+    std::array::from_fn(|place| b"0123456789abcdef"[(hash >> (124 - 4 * place)) as usize & 15])
 }
 
 fn member(name: &[u8], value: &[u8], out: &mut Vec<u8>) {

@@ -21,8 +21,9 @@ def table(head: str) -> set[str]:
 
 
 def said_by_the_face() -> Iterator[str]:
-    """Every code of a Problem in the module of the hot routes; one that is no literal is a code unknown."""
-    for node in ast.walk(ast.parse((ROOT / "services/ingest/api/collect.py").read_text())):
+    """Every code of a Problem of the hot routes or the connection; one that is no literal is a code unknown."""
+    modules = ("services/ingest/api/collect.py", "shared/jornada/runtime/connections.py")
+    for node in (node for module in modules for node in ast.walk(ast.parse((ROOT / module).read_text()))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Problem":
             code = node.args[1]
             if ast.unparse(code) != "error.code":
