@@ -93,6 +93,45 @@ class Crowd:
             self._named.clear()
 
 
+class Stream:
+    """What the stream has yet to acknowledge: no more than it lately took in about a third of a second.
+
+    That is asked only of a stream that takes something. One that pauses is waited for, as far as memory goes.
+    """
+
+    _SECONDS = 0.35
+    _PAUSE = 0.2
+    _SAMPLE = 0.1
+    _LEAST = 4_194_304
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._waiting = self._taken = 0
+        self._rate = 0.0
+        self._since = self._last = monotonic()
+
+    def is_full(self) -> bool:
+        """Whether who comes now would wait for too long."""
+        if self._waiting <= max(self._LEAST, self._rate * self._SECONDS):
+            return False
+        return self._monotonic() - self._last < self._PAUSE
+
+    def give(self, size: int) -> None:
+        """So many bytes are on their way."""
+        self._waiting += size
+
+    def take(self, size: int, *, acked: bool) -> None:
+        """So many are no longer."""
+        self._waiting -= size
+        if not acked:
+            return
+        self._last = now = self._monotonic()
+        self._taken += size
+        if now - self._since >= self._SAMPLE:
+            self._rate += (self._taken / (now - self._since) - self._rate) * _LATELY
+            self._taken, self._since = 0, now
+
+
 class Turns:
     """Hands the process out, a little in each turn of the event loop, so that answers go out while work comes in.
 
@@ -181,6 +220,7 @@ class Limits:
         self.all = Rate(events_per_second, monotonic)
         self.keys = Rate(key_events_per_second, monotonic)
         self.customers = Crowd(customer_events_per_second, monotonic)
+        self.stream = Stream(monotonic)
         self.turns = Turns()
 
     def spend(self, key: Hashable, events: int) -> None:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from jornada.events import REJECTIONS
-from services.ingest.limits import Crowd, Rate, Turns
+from services.ingest.limits import Crowd, Rate, Stream, Turns
 from tests.ingest.makes import KEY, Ingest, batch, event
 
 
@@ -60,6 +60,50 @@ def test_after_ten_seconds_a_customer_may_send_again() -> None:
     assert crowd.over([b"flood"] * 1_000)
     clock.at = 10.0
     assert not crowd.over([b"flood"])
+
+
+MEGABYTE = 1_048_576
+
+
+def flowing(clock: Seconds, stream: Stream, bytes_per_second: int, seconds: int) -> None:
+    """The stream takes what it is given, ten times a second."""
+    for _ in range(10 * seconds):
+        clock.at += 0.1
+        stream.give(bytes_per_second // 10)
+        stream.take(bytes_per_second // 10, acked=True)
+
+
+def test_no_more_waits_for_the_stream_than_it_lately_took_in_about_a_third_of_a_second() -> None:
+    clock = Seconds()
+    stream = Stream(clock)
+    flowing(clock, stream, 40 * MEGABYTE, 10)
+    stream.give(13 * MEGABYTE)
+    assert not stream.is_full()
+    stream.give(2 * MEGABYTE)
+    assert stream.is_full()
+    stream.take(2 * MEGABYTE, acked=True)
+    assert not stream.is_full()
+
+
+def test_a_burst_after_a_quiet_time_is_let_in() -> None:
+    clock = Seconds()
+    stream = Stream(clock)
+    flowing(clock, stream, 1_000, 10)
+    stream.give(4 * MEGABYTE)
+    assert not stream.is_full()
+
+
+def test_a_stream_that_pauses_is_waited_for_and_turns_nobody_away() -> None:
+    clock = Seconds()
+    stream = Stream(clock)
+    flowing(clock, stream, MEGABYTE, 10)
+    clock.at += 0.3
+    stream.give(50 * MEGABYTE)
+    assert not stream.is_full()
+    stream.take(MEGABYTE, acked=False)
+    assert not stream.is_full(), "a failure is no sign of life"
+    stream.take(MEGABYTE, acked=True)
+    assert stream.is_full()
 
 
 async def taken(turns: Turns) -> None:

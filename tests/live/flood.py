@@ -7,8 +7,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-EVENTS = 20
-_EVENT = b'{"type":"track","event":"Report Exported","userId":"person-%06d","messageId":"%b-%09d-%02d"}'
+EVENTS = 250
+_EVENT = b'{"type":"track","event":"Report Exported","userId":"person-@person@","messageId":"%b-@@number-%03d"}'
 
 
 @dataclass
@@ -76,7 +76,8 @@ class Flood:
         self.answers = Answers()
         self.idle: deque[_Line] = deque()
         self.held_back = 0
-        self._run = run.encode()
+        events = [_EVENT % (run.encode(), each) for each in range(EVENTS)]
+        self._body = b'{"batch":[%b]}' % b",".join(events)
         self._port = int(urlsplit(url).port or 0)
         self._key = b64encode(f"{write_key}:".encode())
         self._lines = lines
@@ -145,9 +146,8 @@ class Flood:
 
     def _next(self, line: _Line) -> None:
         self._number += 1
-        person = self._number % 5_000
-        events = b",".join([_EVENT % (person, self._run, self._number, each) for each in range(EVENTS)])
-        body = b'{"batch":[%b]}' % events
+        body = self._body.replace(b"@person@", b"%08d" % (self._number % 5_000))
+        body = body.replace(b"@@number", b"%08d" % self._number)
         line.send(
             b"POST /v1/batch HTTP/1.1\r\nHost: i\r\nAuthorization: Basic %b\r\nContent-Length: %d\r\n\r\n%b"
             % (self._key, len(body), body)

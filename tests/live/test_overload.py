@@ -39,7 +39,7 @@ async def test_ten_times_too_much_is_refused_in_order_and_the_rest_is_done(
         ingest = system.services["ingest"]
         url, key, run = system.urls["ingest"], system.write_key, new_id().hex[-8:]
         with _cores_apart(ingest.pid):
-            async with Flood(url, key, f"{run}c", 32) as calm:
+            async with Flood(url, key, f"{run}c", 128) as calm:
                 await calm.saturate(CALM)
             peak = len(calm.answers.admitted) / CALM
             before = resident(ingest.pid)

@@ -19,6 +19,7 @@ from services.ingest.api.credentials import header_key, plausible
 from services.ingest.domain.cloudevents import read_cloudevents
 from services.ingest.domain.express import Judged, Sent, sent
 from services.ingest.domain.reading import BODY_BYTES, Unreadable, inflated, too_large
+from services.ingest.domain.verdicts import Result
 from services.ingest.intake import Intake
 from services.ingest.limits import Limits
 
@@ -81,8 +82,7 @@ class Collect:
         if method != b"POST":
             return self._counted(path, _NOT_ALLOWED)
         named = dict(headers)
-        wait = self.limits.turns.wait()
-        if wait > LONGEST_LINE and (wait > BROWSERS_LONGEST_LINE or b"origin" not in named):
+        if self.is_late(named):
             return self._counted(path, _OVERLOADED)
         try:
             wait = self.limits.all.wait(None)
@@ -96,6 +96,12 @@ class Collect:
         except (Problem, Unreadable) as error:
             return self._counted(path, _failed(error, path))
         return _Collected(self, path, headers, named, key, grant)
+
+    def is_late(self, named: Mapping[bytes, bytes]) -> bool:
+        """Whether who comes with these headers would stand in line for too long."""
+        wait = self.limits.turns.wait()
+        late = wait > LONGEST_LINE and (wait > BROWSERS_LONGEST_LINE or b"origin" not in named)
+        return late or self.limits.stream.is_full()
 
     def known(self, key: str | None) -> WriteGrant | None:
         """What a key allows, if that is known without asking. Raises Problem for one that is not to send now."""
@@ -170,6 +176,8 @@ class _Collected:
         collect, grant = self._collect, self._grant
         if grant is None and self._key is not None:
             grant = await collect.grant(self._key)
+        if collect.is_late(self._named):
+            return _OVERLOADED  # many came while its body did
         if collect.limits.turns.must_wait():
             await collect.limits.turns.wait_for_one()
         if b"content-encoding" in self._named:
@@ -181,8 +189,18 @@ class _Collected:
             key = request.write_key
             grant = await collect.grant(key)
         collect.limits.spend(key, request.count)
-        results = await collect.intake.take(request, grant)
+        results = await self._taken_in(request, grant)
         return Answer(200, _HEADERS, _json.encode({"success": True, "results": results}))
+
+    async def _taken_in(self, request: Sent, grant: WriteGrant) -> list[Result]:
+        stream, size, acked = self._collect.limits.stream, len(self._body), False
+        stream.give(size)
+        try:
+            results = await self._collect.intake.take(request, grant)
+            acked = True
+        finally:
+            stream.take(size, acked=acked)
+        return results
 
     def _count(self, part: bytes) -> None:
         if not self._collect.limits.bytes.take(len(part)):
