@@ -93,7 +93,7 @@ class Collect:
                 raise too_large()
             key = header_key(named)
             grant = self.known(key) if key is not None else None
-        except (Problem, Unreadable) as error:
+        except Exception as error:
             return self._counted(path, _failed(error, path))
         return _Collected(self, path, headers, named, key, grant)
 
@@ -134,7 +134,7 @@ class Collect:
 class _Collected:
     """One request: its body as it comes, counted against what all bodies may take together, then its answer."""
 
-    __slots__ = ("_began", "_body", "_collect", "_grant", "_headers", "_key", "_named", "_path", "_taken")
+    __slots__ = ("_began", "_collect", "_grant", "_headers", "_key", "_named", "_parts", "_path", "_size", "_taken")
 
     def __init__(
         self,
@@ -147,17 +147,19 @@ class _Collected:
     ) -> None:
         self._collect, self._path, self._headers, self._named = collect, path, headers, named
         self._key, self._grant = key, grant
-        self._body, self._taken = b"", 0
+        self._parts: list[bytes] = []
+        self._size = self._taken = 0
         self._began = time.perf_counter()
 
     def take(self, part: bytes) -> Answer | None:
         try:
-            if len(self._body) + len(part) > BODY_BYTES:
+            self._size += len(part)
+            if self._size > BODY_BYTES:
                 raise too_large()
             self._count(part)
-        except (Problem, Unreadable) as error:
+        except Exception as error:
             return self._said(_failed(error, self._path))
-        self._body = self._body + part if self._body else part
+        self._parts.append(part)
         return None
 
     async def answer(self) -> Answer:
@@ -180,20 +182,21 @@ class _Collected:
             return _OVERLOADED  # many came while its body did
         if collect.limits.turns.must_wait():
             await collect.limits.turns.wait_for_one()
+        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         if b"content-encoding" in self._named:
-            self._body = inflated(self._body, self._named[b"content-encoding"].decode("latin-1"))
-            self._count(self._body)
-        request = READERS[self._path](self._body, self._headers)
+            body = inflated(body, self._named[b"content-encoding"].decode("latin-1"))
+            self._count(body)
+        request = READERS[self._path](body, self._headers)
         key = self._key
         if grant is None:
             key = request.write_key
             grant = await collect.grant(key)
         collect.limits.spend(key, request.count)
-        results = await self._taken_in(request, grant)
+        results = await self._taken_in(request, len(body), grant)
         return Answer(200, _HEADERS, _json.encode({"success": True, "results": results}))
 
-    async def _taken_in(self, request: Sent, grant: WriteGrant) -> list[Result]:
-        stream, size, acked = self._collect.limits.stream, len(self._body), False
+    async def _taken_in(self, request: Sent, size: int, grant: WriteGrant) -> list[Result]:
+        stream, acked = self._collect.limits.stream, False
         stream.give(size)
         try:
             results = await self._collect.intake.take(request, grant)

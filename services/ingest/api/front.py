@@ -16,9 +16,9 @@ class Front:
         self._collect = collect
 
     def begin(self, method: bytes, target: bytes, headers: Headers) -> Exchange | Answer | None:
-        """A request on a hot path, for servers that pass it on without ASGI; None for any other."""
+        """A POST on a hot path, for servers that pass it on without ASGI; None for any other request."""
         path = target.partition(b"?")[0].decode("latin-1").removesuffix("/")
-        return self._collect.begin(method, path, headers) if path in READERS and method != b"OPTIONS" else None
+        return self._collect.begin(method, path, headers) if method == b"POST" and path in READERS else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -128,7 +128,8 @@ class Connection(HttpToolsProtocol):
         if begun is None:
             self._by_asgi()
             return
-        self.cycle = direct = _Direct(begun, keep_alive=self.parser.should_keep_alive())
+        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        self.cycle = direct = _Direct(begun, keep_alive=keep_alive)
         if isinstance(begun, Answer):
             self._answered(direct, begun)
         elif self.expect_100_continue:
