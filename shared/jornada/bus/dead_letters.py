@@ -89,6 +89,15 @@ async def bury(connection: Connection, carrier: str, record: Received, reason: s
     )
 
 
+async def mark_replayed(connection: Connection, letter: DeadLetter) -> None:
+    """Marks a letter replayed, in the transaction that folded it; it stays where it can be read."""
+    await connection.execute(
+        "update dead_letters set replayed_at = clock_timestamp() where workspace = $1 and id = $2",
+        letter.workspace,
+        letter.id,
+    )
+
+
 class DeadLetters:
     """The dead letters of one service."""
 

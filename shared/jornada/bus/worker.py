@@ -106,7 +106,9 @@ class Worker:
     async def replay(self, letter: DeadLetter) -> None:
         """Folds a dead letter again and marks it replayed; twice equals once. Raises what the fold raises."""
         subjects = await self._transact([letter.record], position=False, replayed=letter)
+        crashpoints.reached(crashpoints.COMMITTED)
         await self._publish(subjects, [letter.record])
+        crashpoints.reached(crashpoints.PUBLISHED)
 
     async def _step(self, consumer: Consumer) -> None:
         try:
@@ -209,11 +211,9 @@ class Worker:
             if position:
                 await offsets.store(connection, self._bus.carrier, offsets.following(records))
             if replayed is not None:
-                await connection.execute(
-                    "update dead_letters set replayed_at = clock_timestamp() where workspace = $1 and id = $2",
-                    replayed.workspace,
-                    replayed.id,
-                )
+                # No record will name these subjects again, should the process die before it has published them.
+                await self._publisher.mark_stored(connection, subjects)
+                await dead_letters.mark_replayed(connection, replayed)
             crashpoints.reached(crashpoints.FOLDED)
         return subjects
 
