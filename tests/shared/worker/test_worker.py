@@ -62,7 +62,7 @@ async def test_a_poison_record_is_set_aside_once_and_the_rest_goes_on(database: 
     await ran(script, database, Counts())
     assert await counted(database) == {subject("ana").id: 8}
     letters = await DeadLetters(database).page(WORKSPACE, 10, None)
-    assert [(letter.record.offset, letter.reason) for letter in letters] == [(5, "ValueError")]
+    assert [(letter.offset, letter.reason) for letter in letters] == [(5, "ValueError")]
     assert script.commits[-1] == {P0: 9}
 
 
@@ -102,21 +102,6 @@ async def test_a_share_of_poison_stops_the_worker(database: Database) -> None:
     batch = [received(offset, "poison" if offset % 3 == 0 else "ana") for offset in range(90)]
     with pytest.raises(TooManyDeadLetters):
         await worker_on(Script(batch), database, Counts(), limit=Limit(share=0.1, least=10)).run()
-
-
-async def test_a_dead_letter_replayed_twice_equals_no_failure(database: Database) -> None:
-    counts = Counts()
-    counts.failing[b"ana"] = [ValueError("a")] * 4
-    script = Script([received(0, "ana"), received(1, "bia")])
-    worker = await ran(script, database, counts)
-    assert subject("ana").id not in await counted(database)
-    (letter,) = await DeadLetters(database).page(WORKSPACE, 10, None)
-    await worker.replay(letter)
-    await worker.replay(letter)
-    assert (await counted(database))[subject("ana").id] == 1
-    (letter,) = await DeadLetters(database).page(WORKSPACE, 10, None)
-    assert letter.replayed_at is not None
-    assert script.published[-1].value == b"1"
 
 
 async def test_a_refused_commit_reads_the_batch_again_where_it_is_still_ours(database: Database) -> None:
