@@ -64,7 +64,7 @@ async def _read(bus: EmbeddedBus, topic: str) -> list[bytes]:
     try:
         values: list[bytes] = []
         while records := await consumer.poll(1_000, 0.5):
-            values += [each.value for each in records]
+            values += [each.value for each in records if each.value is not None]
         return values
     finally:
         await consumer.stop()

@@ -160,5 +160,5 @@ def _held(letter: DeadLetter) -> dict[str, object]:
         "error": letter.error,
         "key": record.key.decode("utf-8", "replace"),
         "headers": {name: value.decode("utf-8", "replace") for name, value in record.headers},
-        "value": record.value.decode("utf-8", "replace"),
+        "value": (record.value or b"").decode("utf-8", "replace"),
     }

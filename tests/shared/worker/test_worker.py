@@ -2,7 +2,7 @@
 
 import pytest
 
-from jornada.bus.carrier import Assigned, LogTruncated, Partition
+from jornada.bus.carrier import Assigned, LogTruncated, Partition, Received
 from jornada.bus.dead_letters import DeadLetters, Limit, TooManyDeadLetters
 from jornada.bus.offsets import SEQUENCE_BITS
 from jornada.bus.publisher import Publisher
@@ -64,6 +64,17 @@ async def test_a_poison_record_is_set_aside_once_and_the_rest_goes_on(database: 
     letters = await DeadLetters(database).page(WORKSPACE, 10, None)
     assert [(letter.offset, letter.reason) for letter in letters] == [(5, "ValueError")]
     assert script.commits[-1] == {P0: 9}
+
+
+async def test_tombstones_are_passed_over_and_acknowledged(database: Database) -> None:
+    nobodys = Received(TOPIC, 0, 1, b"heartbeat/7", None, (), AT)
+    someones = received(2, "bia")._replace(value=None)
+    counts = Counts()
+    script = Script([received(0, "ana"), nobodys, someones], [nobodys._replace(offset=3)])
+    await ran(script, database, counts)
+    assert counts.folded == [b"ana"]
+    assert script.commits == [{P0: 3}, {P0: 4}]
+    assert await DeadLetters(database).page(WORKSPACE, 10, None) == []
 
 
 async def test_records_keep_their_order_when_a_batch_is_halved(database: Database) -> None:
