@@ -4,13 +4,14 @@ from jornada.access.keyring import Keyring
 from jornada.access.store import PostgresAccess
 from jornada.bus.carrier import Bus
 from jornada.bus.dead_letters import DeadLetters
+from jornada.bus.heartbeats import Heartbeats
 from jornada.bus.lag import LagMeter
 from jornada.bus.publisher import Publisher
 from jornada.bus.timers import Ticker
 from jornada.bus.worker import Worker
 from jornada.clock import Clock
 from jornada.db import Database
-from jornada.events import TOUCHPOINTS
+from jornada.events import JOURNEYS, TOUCHPOINTS
 from jornada.runtime.service import Health, Service
 from jornada.runtime.settings import PortSettings
 from jornada.web import Gate, application
@@ -63,6 +64,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
             ("publisher", publisher.run),
             ("ticker", ticker.run),
             ("refolder", refolder.run),
+            ("heartbeats", Heartbeats(bus, [JOURNEYS.name]).run),
         ],
         workers=[worker],
         health=health,

@@ -36,7 +36,7 @@ class Fold:
 
     async def __call__(self, connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
         """See jornada.bus.worker.Fold; nothing that is published hangs on a subject here."""
-        by_topic: dict[str, list[bytes]] = {}
+        by_topic: dict[str, list[bytes | None]] = {}
         for record in records:
             by_topic.setdefault(record.topic, []).append(record.value)
         journeys: list[JourneyEvent] = [decode(value, JourneyEvent) for value in by_topic.get(JOURNEYS.name, ())]

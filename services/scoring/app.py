@@ -6,13 +6,14 @@ from jornada.access.keyring import Keyring
 from jornada.access.store import PostgresAccess
 from jornada.bus.carrier import Bus
 from jornada.bus.dead_letters import DeadLetters
+from jornada.bus.heartbeats import Heartbeats
 from jornada.bus.lag import LagMeter
 from jornada.bus.publisher import Publisher
 from jornada.bus.timers import Ticker
 from jornada.bus.worker import Worker
 from jornada.clock import Clock
 from jornada.db import Conflict, Database, Unavailable
-from jornada.events import JOURNEYS
+from jornada.events import JOURNEYS, SCORES
 from jornada.runtime import Service
 from jornada.runtime.service import Health
 from jornada.web import Check, Gate, application
@@ -72,7 +73,12 @@ def wired(
         settings.scoring_port,
         app,
         resources=[database],
-        tasks=[("worker", worker.run), ("ticker", ticker.run), ("publisher", publisher.run)],
+        tasks=[
+            ("worker", worker.run),
+            ("ticker", ticker.run),
+            ("publisher", publisher.run),
+            ("heartbeats", Heartbeats(bus, [SCORES.name]).run),
+        ],
         workers=[worker],
         health=health,
     )

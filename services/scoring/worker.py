@@ -167,8 +167,6 @@ def _version(known: Known | None) -> int:
 def _newest(records: Sequence[Received]) -> dict[Subject, JourneyEvent]:
     newest: dict[Subject, JourneyEvent] = {}
     for record in records:
-        if not record.value:
-            continue
         event: JourneyEvent = decode(record.value, JourneyEvent)
         subject = _subject(event)
         if subject not in newest or event.version > newest[subject].version:

@@ -14,6 +14,7 @@ from hypothesis.strategies import SearchStrategy
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
+from jornada.events import new_id
 from tests.flows.system import System, fresh_database, running
 
 _STREAMS = {"/v1/live", "/v1/alerts/stream"}
@@ -53,6 +54,17 @@ async def test_every_face_shows_an_example_of_what_it_takes_and_says_what_it_ref
             body = operation.get("requestBody", {}).get("content", {}).values()
             assert all("example" in str(_resolved(each, document)) for each in body), f"{method} {path}"
             assert "health" in operation["tags"] or "503" in operation["responses"], f"{method} {path}"
+
+
+@pytest.mark.parametrize("service", ["ingest", "journey", "scoring", "notify"])
+async def test_every_worker_lists_shows_and_replays_its_dead_letters(system: System, service: str) -> None:
+    letters = f"{system.urls[service]}/v1/dead-letters"
+    assert await system.ask(service, "/v1/dead-letters", waiting=True) == {"items": [], "next": None}
+    done = await system.act("POST", service, "/v1/dead-letters/replay")
+    assert done == {"replayed": 0, "failed": [], "waiting": 0, "next": None}
+    for method, path in (("GET", f"{letters}/{new_id()}"), ("POST", f"{letters}/{new_id()}/replay")):
+        answer = await system.http.request(method, path, headers=system.bearer)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 def _resolved(content: dict[str, Any], document: dict[str, Any]) -> list[Any]:

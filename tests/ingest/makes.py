@@ -13,7 +13,7 @@ import httpx
 from jornada.access.grants import Principal, WriteGrant
 from jornada.access.keyring import Keyring
 from jornada.access.secrets import digest
-from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record
+from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record, Tombstone
 from jornada.clock import SetClock
 from jornada.db import Connection, Database, Unavailable
 from jornada.events import TOUCHPOINTS, Touchpoint, WorkspaceId, decode
@@ -58,6 +58,9 @@ class HeldBus:
         if self.away:
             raise BusUnavailable("away")
         self.records += records
+
+    async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:
+        raise NotImplementedError
 
     def consumer(self, group: str, topics: Sequence[str], positions: Positions) -> Consumer:
         raise NotImplementedError

@@ -59,6 +59,8 @@ async def newest_on_topic(brokers: str) -> dict[object, JourneyEvent]:
     """The last record of every key of the journeys topic: what a consumer would hold after compaction."""
     last: dict[object, JourneyEvent] = {}
     for record in await records_of(brokers, JOURNEYS.name):
+        if record.value is None:  # a heartbeat
+            continue
         event: JourneyEvent = decode(record.value, JourneyEvent)
         last[event.subject_id] = event
     return last

@@ -14,6 +14,7 @@ from jornada.events import (
     Measures,
     MergedInto,
     Money,
+    ScoreErased,
     ScoreMergedInto,
     ScoreSnapshot,
     Support,
@@ -98,16 +99,21 @@ async def test_a_merged_subject_answers_with_the_survivors_scores_and_has_no_tim
 async def test_of_an_erased_subject_only_its_version_is_left(scoring: Scoring) -> None:
     await scoring.seen(scoring.journey(measures=Measures(use=use(AT), billing=Billing(cancels_at=AT))))
     assert len(await scoring.rows("select 1 from crossings")) == 1
-    await scoring.seen(
-        Erased(workspace=scoring.workspace, subject_type="customer", subject_id=subject_id("ana"), version=7)
-    )
+    erased = Erased(workspace=scoring.workspace, subject_type="customer", subject_id=subject_id("ana"), version=7)
+    await scoring.seen(erased)
+    told = scoring.scores()
+    assert isinstance(told[-1], ScoreErased), "compaction keeps the last of a key: it must not be a score"
+    assert told[-1].version > max(each.version for each in told[:-1])
     (row,) = await scoring.rows("select * from subjects")
     assert {name for name, value in row.items() if value is not None} == {
-        *("workspace", "id", "type", "journey_version", "version", "revenue_at_risk")
+        *("workspace", "id", "type", "journey_version", "version", "revenue_at_risk", "score")
     }
     for table in ("identifiers", "history", "recorded_bands", "crossings", "timers", "outbox"):
         assert await scoring.rows(f"select 1 from {table}") == []
     await scoring.seen(scoring.journey(version=3))
+    await scoring.seen(erased)
+    await scoring.pass_to(AT + timedelta(days=400))
+    assert scoring.scores()[-1] == told[-1], "whatever comes again or falls due"
     assert await Readings(scoring.database).find(scoring.workspace, "customer", Reference(subject_id("ana"))) is None
 
 

@@ -237,11 +237,11 @@ async def members(
 
 
 async def latest_user(connection: Connection, workspace: WorkspaceId, device: str) -> SubjectId | None:
-    """The customer of a device's latest user."""
+    """The customer of a device's latest user, by the order of `touchpoints.facts`."""
     customer: UUID | None = await connection.fetchval(
         """select customer from identifiers where workspace = $1 and type = 'user_id' and value = (
                select user_id from device_facts where workspace = $1 and anonymous_id = $2
-               order by occurred_at desc, message_id desc limit 1)""",
+               order by occurred_at desc, message_id desc, source desc limit 1)""",
         workspace,
         device,
     )

@@ -102,7 +102,7 @@ async def listed(
     """Up to `limit` stored snapshots, by id, after the one named."""
     rows = await connection.fetch(
         """select snapshot from subjects
-           where workspace = $1 and type = $2 and merged_into is null and snapshot is not null
+           where workspace = $1 and type = $2 and stage is not null
              and ($3::text is null or stage = $3) and ($4::uuid is null or account = $4)
              and ($5::uuid is null or id > $5)
              and ($6::text is null or strpos(lower(name), lower($6)) > 0 or id in (
@@ -125,7 +125,7 @@ async def stored(
 ) -> list[tuple[UUID, bytes]]:
     """Up to `limit` subjects' stored snapshots as published, by id, after the one named."""
     rows = await connection.fetch(
-        """select id, snapshot from subjects where workspace = $1 and merged_into is null and snapshot is not null
+        """select id, snapshot from subjects where workspace = $1 and stage is not null
              and ($2::uuid is null or id > $2) order by id limit $3""",
         workspace,
         after,
@@ -140,7 +140,7 @@ async def states(
     """Up to `limit` subjects' ids, types, stages and states, by id, after the one named."""
     rows = await connection.fetch(
         """select id, type, stage, state from subjects
-           where workspace = $1 and merged_into is null and snapshot is not null and fold = $4
+           where workspace = $1 and stage is not null and fold = $4
              and ($2::uuid is null or id > $2) order by id limit $3""",
         workspace,
         after,
@@ -154,7 +154,7 @@ async def stage_counts(connection: Connection, workspace: WorkspaceId) -> dict[s
     """How many customers and how many accounts stand at each stage."""
     rows = await connection.fetch(
         """select type, stage, count(*) as number from subjects
-           where workspace = $1 and merged_into is null and snapshot is not null group by type, stage order by 1, 2""",
+           where workspace = $1 and stage is not null group by type, stage order by 1, 2""",
         workspace,
     )
     counts: dict[str, dict[str, int]] = {"customers": {}, "accounts": {}}

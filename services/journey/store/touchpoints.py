@@ -54,12 +54,12 @@ async def of(connection: Connection, workspace: WorkspaceId, owners: Collection[
 
 
 async def facts(connection: Connection, workspace: WorkspaceId, device: str) -> list[tuple[Key, str]]:
-    """A device's facts, where its user changes, in event-time order."""
+    """A device's facts, where its user changes, in event-time order; of two sources' at one place the later by name."""
     rows = await connection.fetch(
         """select occurred_at, message_id, user_id from (
-               select *, lag(user_id) over (order by occurred_at, message_id) as before
+               select *, lag(user_id) over (order by occurred_at, message_id, source) as before
                from device_facts where workspace = $1 and anonymous_id = $2) as facts
-           where user_id is distinct from before order by occurred_at, message_id, user_id""",
+           where user_id is distinct from before order by occurred_at, message_id, source""",
         workspace,
         device,
     )

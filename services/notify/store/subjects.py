@@ -13,6 +13,7 @@ from jornada.events import (
     MergedInto,
     ScoreEvent,
     ScoreMergedInto,
+    ScoreSnapshot,
     SubjectId,
     WorkspaceId,
     decode,
@@ -60,7 +61,7 @@ async def keep_journeys(connection: Connection, events: Sequence[JourneyEvent]) 
 
 
 async def keep_scores(connection: Connection, events: Sequence[ScoreEvent]) -> None:
-    """Keeps each subject's highest version."""
+    """Keeps each subject's highest version; of one that was erased or is another one now, nothing else."""
     if not events:
         return
     newest = _newest(events)
@@ -75,8 +76,8 @@ async def keep_scores(connection: Connection, events: Sequence[ScoreEvent]) -> N
         [each.subject_id for each in newest],
         [each.version for each in newest],
         [each.into if isinstance(each, ScoreMergedInto) else None for each in newest],
-        [None if isinstance(each, ScoreMergedInto) else each.journey_version for each in newest],
-        [None if isinstance(each, ScoreMergedInto) else each.health.band for each in newest],
+        [each.journey_version if isinstance(each, ScoreSnapshot) else None for each in newest],
+        [each.health.band if isinstance(each, ScoreSnapshot) else None for each in newest],
     )
 
 

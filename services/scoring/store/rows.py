@@ -1,12 +1,30 @@
 """What is stored of a judged subject: the snapshot to publish, its row, and its line of history."""
 
 from decimal import Decimal
+from typing import TypedDict
 
-from jornada.events import Erased, MergedInto, ScoreMergedInto, ScoreSnapshot, encode
+from jornada.events import (
+    Erased,
+    MergedInto,
+    ScoreErased,
+    ScoreMergedInto,
+    ScoreSnapshot,
+    SubjectId,
+    SubjectType,
+    WorkspaceId,
+    encode,
+)
 from services.scoring.domain.health import top_reasons
 from services.scoring.domain.judging import Judged
 from services.scoring.domain.scores import FOLD
 from services.scoring.store.subjects import HistoryRow, Row
+
+
+class _Whom(TypedDict):
+    workspace: WorkspaceId
+    subject_type: SubjectType
+    subject_id: SubjectId
+    version: int
 
 
 def snapshot_of(judged: Judged, version: int) -> ScoreSnapshot:
@@ -57,18 +75,17 @@ def row_of(judged: Judged, version: int) -> Row:
 
 
 def ended(event: MergedInto | Erased, version: int) -> Row:
-    """What is left of a subject that is another one now, or was erased: its version, for ever."""
+    """What is left of a subject that is another one now, or was erased: its version, for ever, and the word of it."""
+    whom: _Whom = {
+        "workspace": event.workspace,
+        "subject_type": event.subject_type,
+        "subject_id": event.subject_id,
+        "version": version,
+    }
     row = Row(event.workspace, event.subject_id, event.subject_type, event.version, version)
     if isinstance(event, Erased):
-        return row
-    gone = ScoreMergedInto(
-        workspace=event.workspace,
-        subject_type=event.subject_type,
-        subject_id=event.subject_id,
-        version=version,
-        into=event.into,
-    )
-    return row._replace(score=encode(gone), merged_into=event.into)
+        return row._replace(score=encode(ScoreErased(**whom)))
+    return row._replace(score=encode(ScoreMergedInto(**whom, into=event.into)), merged_into=event.into)
 
 
 def history_of(judged: Judged, version: int) -> HistoryRow:

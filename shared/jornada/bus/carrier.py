@@ -39,14 +39,21 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+class Tombstone(NamedTuple):
+    """A key that a compacted topic is to forget: a record without a value, the last of its key, which then goes too."""
+
+    topic: str
+    key: bytes
+
+
 class Received(NamedTuple):
-    """A record as read. Offsets of a partition grow; gaps are possible."""
+    """A record as read; without a `value` it is a tombstone. Offsets of a partition grow; gaps are possible."""
 
     topic: str
     partition: int
     offset: int
     key: bytes
-    value: bytes
+    value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
     appended_at: datetime
 
@@ -111,6 +118,13 @@ class Bus(Protocol):
         """Returns once every record is durable (Kafka: acks=all). Raises BusUnavailable within `deadline` seconds:
         then any part of the records may be stored. RecordTooLarge: nothing is. Calls may run concurrently; the order
         of a key's records is that of one call, or of calls that follow each other."""
+
+    async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:
+        """Returns once every tombstone is durable, after all that was acked of its key before the call.
+
+        A compacted topic keeps a tombstone for the topic's `segment` time, so that who reads on sees it; then the key
+        is gone. Raises BusUnavailable within `deadline` seconds: then any part of them may be stored.
+        """
 
     def consumer(self, group: str, topics: Sequence[str], positions: Positions) -> Consumer:
         """A new member of `group`, not yet started."""

@@ -25,11 +25,40 @@ class DeadLetter(NamedTuple):
 
     id: UUID
     workspace: WorkspaceId
+    carrier: str
     record: Received
     reason: str
     error: str
     since: datetime
     replayed_at: datetime | None
+
+
+class Line(NamedTuple):
+    """One dead letter as it is listed: where the record lay, and why it failed; nothing of what it holds."""
+
+    id: UUID
+    carrier: str
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    since: datetime
+    replayed_at: datetime | None
+
+    @property
+    def place(self) -> "Place":
+        """Where it stands in the list."""
+        return Place(self.since, self.id)
+
+
+class Place(NamedTuple):
+    """A place in the list: dead letters stand in the order in which they were kept."""
+
+    since: datetime
+    id: UUID
+
+
+_LINE = ", ".join(f'"{name}"' for name in Line._fields)
 
 
 class Limit:
@@ -89,23 +118,37 @@ async def bury(connection: Connection, carrier: str, record: Received, reason: s
     )
 
 
+async def mark_replayed(connection: Connection, letter: DeadLetter) -> None:
+    """Marks a letter replayed, in the transaction that folded it; it stays where it can be read."""
+    await connection.execute(
+        "update dead_letters set replayed_at = clock_timestamp() where workspace = $1 and id = $2",
+        letter.workspace,
+        letter.id,
+    )
+
+
 class DeadLetters:
     """The dead letters of one service."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, workspace: WorkspaceId, limit: int, after: UUID | None) -> Sequence[DeadLetter]:
-        """Up to `limit` of a workspace's, by id, after the one named."""
+    async def page(
+        self, workspace: WorkspaceId, limit: int, after: Place | None, *, waiting: bool = False
+    ) -> Sequence[Line]:
+        """Up to `limit` of a workspace's, the oldest first, after a place; `waiting`: only those never replayed."""
         async with self._database.transaction([workspace]) as connection:
             rows = await connection.fetch(
-                "select * from dead_letters where workspace = $1 and ($2::uuid is null or id > $2)"
-                " order by id limit $3",
+                f"""select {_LINE} from dead_letters
+                    where workspace = $1 and ($2::timestamptz is null or (since, id) > ($2, $3::uuid))
+                      and (not $4 or replayed_at is null)
+                    order by since, id limit $5""",  # noqa: S608 - our own columns
                 workspace,
-                after,
+                *(after or (None, None)),
+                waiting,
                 limit,
             )
-        return [_letter(row) for row in rows]
+        return [Line(*row) for row in rows]
 
     async def one(self, workspace: WorkspaceId, id_: UUID) -> DeadLetter | None:
         """One of a workspace's, or None."""
@@ -115,10 +158,17 @@ class DeadLetters:
             )
         return _letter(row) if row else None
 
+    async def waiting(self, workspace: WorkspaceId) -> int:
+        """How many of a workspace's were never replayed."""
+        async with self._database.transaction([workspace]) as connection:
+            count: int = await connection.fetchval(
+                "select count(*) from dead_letters where workspace = $1 and replayed_at is null", workspace
+            )
+        return count
+
 
 def _letter(row: Any) -> DeadLetter:
     headers = tuple((name, value.encode("latin-1")) for name, value in msgspec.json.decode(row["headers"]))
     record = Received(row["topic"], row["partition"], row["offset"], row["key"], row["value"], headers, row["since"])
-    return DeadLetter(
-        row["id"], row["workspace"], record, row["reason"], row["error"], row["since"], row["replayed_at"]
-    )
+    rest = [row[name] for name in ("reason", "error", "since", "replayed_at")]
+    return DeadLetter(row["id"], row["workspace"], row["carrier"], record, *rest)

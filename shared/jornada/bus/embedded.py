@@ -7,7 +7,7 @@ from datetime import datetime
 from time import monotonic
 
 from jornada.bus.backlog import Backlog, Call, Calls, Portion, measured
-from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record
+from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record, Tombstone
 from jornada.bus.embedded_consumer import EmbeddedConsumer, Group
 from jornada.bus.embedded_log import PostgresLog, Span
 from jornada.bus.embedded_owner import LogHeld, Ownership
@@ -68,6 +68,18 @@ class EmbeddedBus:
         if not self._backlog.put(portion):
             await self._backlog.put_patiently(portion)
         await self._calls.settled(call)
+
+    async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:
+        """Returns once the transaction that holds every tombstone is committed."""
+        if not tombstones:
+            return
+        try:
+            async with asyncio.timeout(deadline):
+                await self._append(tombstones)
+        except (TimeoutError, BusUnavailable) as error:
+            self._in_doubt = True
+            raise BusUnavailable(f"the tombstones may be stored: {error or 'no commit in time'}") from error
+        self.wake()
 
     def consumer(self, group: str, topics: Sequence[str], positions: Positions) -> Consumer:
         """A new member of `group`, not yet started."""
@@ -137,13 +149,16 @@ class EmbeddedBus:
                 self.wake()
 
     async def _store(self, portions: Sequence[Portion]) -> None:
-        await self.ready()
-        ends = await self.log.append([record for portion in portions for record in portion.records])
-        for partition, end in ends.items():
-            self.spans[partition] = Span(self.spans[partition].beginning, end)
+        await self._append([record for portion in portions for record in portion.records])
         for portion in portions:
             portion.call.stored()
         self.wake()
+
+    async def _append(self, records: Sequence[Record | Tombstone]) -> None:
+        await self.ready()
+        for partition, end in (await self.log.append(records)).items():
+            known = self.spans[partition]
+            self.spans[partition] = Span(known.beginning, max(known.end, end))
 
     async def _keep_tidy(self) -> None:
         while True:

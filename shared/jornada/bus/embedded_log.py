@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from jornada.bus.carrier import BusUnavailable, Partition, Received, Record
+from jornada.bus.carrier import BusUnavailable, Partition, Received, Record, Tombstone
 from jornada.bus.embedded_owner import Ownership
 from jornada.db import Conflict, Connection, Database, Unavailable
 from jornada.events.catalogue import TOPICS, Topic
@@ -44,8 +44,8 @@ on conflict ("group", topic, partition) do update set next = excluded.next
 
 _READ = """
 select topic, partition, "offset", key, value, headers, appended_at from (
-    select r.*, sum(octet_length(r.value)) over (partition by r.topic, r.partition order by r."offset")
-        - octet_length(r.value) as before
+    select r.*, sum(coalesce(octet_length(r.value), 0)) over (partition by r.topic, r.partition order by r."offset")
+        - coalesce(octet_length(r.value), 0) as before
     from unnest($1::text[], $2::int[], $3::bigint[]) as w (topic, partition, start)
     cross join lateral (
         select * from bus.records s where s.topic = w.topic and s.partition = w.partition and s."offset" >= w.start
@@ -61,7 +61,7 @@ class Span(NamedTuple):
     end: int
 
 
-def partition_of(record: Record) -> Partition:
+def partition_of(record: Record | Tombstone) -> Partition:
     """The key's partition; the same for ever."""
     return Partition(record.topic, zlib.crc32(record.key) % PARTITIONS)
 
@@ -85,7 +85,7 @@ class PostgresLog:
                 numbers,
             )
 
-    async def append(self, records: Sequence[Record]) -> Mapping[Partition, int]:
+    async def append(self, records: Sequence[Record | Tombstone]) -> Mapping[Partition, int]:
         """Stores all in one statement; the new ends. Raises BusUnavailable where the log is no longer ours."""
         rows, counts = _ranked(records)
         async with self._transaction() as connection:
@@ -147,11 +147,12 @@ class PostgresLog:
         for number in range(PARTITIONS):
             partition = Partition(topic.name, number)
             if topic.retention is None:
-                await self._compact(partition)
+                await self._compact(partition, topic.segment)
             else:
                 await self._expire(partition, topic.retention)
 
-    async def _compact(self, partition: Partition) -> None:
+    async def _compact(self, partition: Partition, remembered: timedelta) -> None:
+        """Keeps the newest of each key; a tombstone, as Kafka does, only for as long as it must be `remembered`."""
         async with self._transaction() as connection:
             await connection.execute(
                 """delete from bus.records r using (
@@ -159,6 +160,12 @@ class PostgresLog:
                        where topic = $1 and partition = $2 group by key having count(*) > 1) n
                    where r.topic = $1 and r.partition = $2 and r.key = n.key and r."offset" < n.newest""",
                 *partition,
+            )
+            await connection.execute(
+                """delete from bus.records where topic = $1 and partition = $2 and value is null
+                     and appended_at < clock_timestamp() - $3::interval""",
+                *partition,
+                remembered,
             )
 
     async def _expire(self, partition: Partition, retention: timedelta) -> None:
@@ -209,7 +216,7 @@ def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _ranked(records: Sequence[Record]) -> tuple[list[list[object]], Mapping[Partition, int]]:
+def _ranked(records: Sequence[Record | Tombstone]) -> tuple[list[list[object]], Mapping[Partition, int]]:
     """The rows to insert, as columns, each with its rank within its partition; and each partition's count."""
     counts: dict[Partition, int] = {}
     rows: list[tuple[object, ...]] = []
@@ -217,6 +224,6 @@ def _ranked(records: Sequence[Record]) -> tuple[list[list[object]], Mapping[Part
         partition = partition_of(record)
         rank = counts.get(partition, 0)
         counts[partition] = rank + 1
-        headers = msgspec.msgpack.encode(record.headers) if record.headers else None
-        rows.append((*partition, rank, record.key, record.value, headers))
+        value, headers = (None, ()) if isinstance(record, Tombstone) else (record.value, record.headers)
+        rows.append((*partition, rank, record.key, value, msgspec.msgpack.encode(headers) if headers else None))
     return _columns(rows), counts

@@ -6,12 +6,14 @@ from datetime import datetime
 from time import monotonic
 
 from aiokafka.codec import has_zstd
+from aiokafka.errors import KafkaError
 
-from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record
-from jornada.bus.kafka_connection import KafkaConnection, limit_logs
+from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record, Tombstone
+from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection, limit_logs
 from jornada.bus.kafka_consumer import KafkaConsumer
 from jornada.bus.kafka_inspector import KafkaInspector
 from jornada.bus.kafka_producer import KafkaProducer
+from jornada.bus.kafka_tombstones import bury
 from jornada.bus.kafka_topics import ensure_topics
 
 __all__ = ["KafkaBus", "KafkaConnection"]
@@ -64,6 +66,19 @@ class KafkaBus:
             except TimeoutError as error:
                 raise BusUnavailable("Kafka: the topics could not be checked in time") from error
         await self._producer.publish(records, until)
+
+    async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:
+        """Returns once all in-sync replicas have every tombstone."""
+        if not tombstones:
+            return
+        try:
+            async with asyncio.timeout(deadline):
+                await self._check()
+                await bury(await self._producer.client(), tombstones)
+        except UNREACHABLE as error:
+            if type(error) is KafkaError:
+                await self._producer.drop()  # its sender has died, which it never comes back from
+            raise BusUnavailable(f"Kafka: {type(error).__name__}; the tombstones may be stored") from error
 
     def consumer(self, group: str, topics: Sequence[str], positions: Positions) -> Consumer:
         """A new member of `group`, not yet started."""

@@ -308,7 +308,7 @@ def _received(record: Any) -> Received:
         partition=record.partition,
         offset=record.offset,
         key=record.key or b"",
-        value=record.value or b"",
+        value=record.value,
         headers=tuple(record.headers),
         appended_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
     )

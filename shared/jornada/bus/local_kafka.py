@@ -43,6 +43,7 @@ group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 log.cleaner.dedupe.buffer.size=16777216
+log.cleaner.backoff.ms=1000
 num.network.threads=2
 num.io.threads=4
 """

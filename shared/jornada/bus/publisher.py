@@ -63,6 +63,11 @@ class Publisher:
             list(versions.values()),
         )
 
+    async def mark_stored(self, connection: Connection, subjects: Collection[Subject]) -> None:
+        """As `mark`, with the versions that the transaction sees stored."""
+        if subjects and self._snapshots is not None:
+            await self.mark(connection, await self._snapshots.versions(connection, sorted(subjects)))
+
     async def hold(self, connection: Connection, workspace: WorkspaceId, rows: Sequence[tuple[object, Record]]) -> None:
         """Puts records into the outbox within the transaction: (id that names the record for ever, record)."""
         await connection.executemany(

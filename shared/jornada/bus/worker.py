@@ -34,7 +34,7 @@ class Fold(Protocol):
     """What a service does with records."""
 
     async def __call__(self, connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
-        """Applies the records, in order, within the transaction (which sees their workspaces only).
+        """Applies the records, in order, within the transaction (which sees their workspaces only); no tombstones.
 
         Returns the subjects that they name, changed or not: a record read a second time publishes again
         what is stored. Raises Refused or Undecodable for a record that can never work.
@@ -106,7 +106,9 @@ class Worker:
     async def replay(self, letter: DeadLetter) -> None:
         """Folds a dead letter again and marks it replayed; twice equals once. Raises what the fold raises."""
         subjects = await self._transact([letter.record], position=False, replayed=letter)
+        crashpoints.reached(crashpoints.COMMITTED)
         await self._publish(subjects, [letter.record])
+        crashpoints.reached(crashpoints.PUBLISHED)
 
     async def _step(self, consumer: Consumer) -> None:
         try:
@@ -203,23 +205,22 @@ class Worker:
     async def _transact(
         self, records: Sequence[Received], *, position: bool = True, replayed: DeadLetter | None = None
     ) -> set[Subject]:
-        workspaces = {dead_letters.home_of(record) for record in records}
+        told = [record for record in records if record.value is not None]
+        workspaces = {dead_letters.home_of(record) for record in told}
         async with self._database.transaction(workspaces) as connection:
-            subjects = set(await self._fold(connection, records))
+            subjects = set(await self._fold(connection, told)) if told else set()
             if position:
                 await offsets.store(connection, self._bus.carrier, offsets.following(records))
             if replayed is not None:
-                await connection.execute(
-                    "update dead_letters set replayed_at = clock_timestamp() where workspace = $1 and id = $2",
-                    replayed.workspace,
-                    replayed.id,
-                )
+                # No record will name these subjects again, should the process die before it has published them.
+                await self._publisher.mark_stored(connection, subjects)
+                await dead_letters.mark_replayed(connection, replayed)
             crashpoints.reached(crashpoints.FOLDED)
         return subjects
 
     async def _publish(self, subjects: Collection[Subject], records: Sequence[Received]) -> None:
         await self._publisher.publish(subjects)
-        await self._publisher.drain({dead_letters.home_of(record) for record in records})
+        await self._publisher.drain({dead_letters.home_of(each) for each in records if each.value is not None})
 
     async def _positions(self, assigned: Mapping[Partition, Assigned]) -> Mapping[Partition, int]:
         """Starts from the lower of the stored and the group's position: a Postgres that went back is fed again."""

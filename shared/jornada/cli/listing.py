@@ -23,9 +23,15 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     console.print(table)
 
 
+def plain(value: object) -> str:
+    """Text without control characters: what an event says is its sender's."""
+    text = "" if value is None else str(value)
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+
+
 def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, frozenset):
         return ",".join(sorted(str(item) for item in value))
-    return "" if value is None else str(value)
+    return plain(value)

@@ -12,7 +12,8 @@ from rich.markup import escape
 
 from jornada.access.store import Refused
 from jornada.cli.access import keys, sources, tokens, workspaces
-from jornada.cli.place import database_url, service_urls
+from jornada.cli.dead import Token, dead
+from jornada.cli.place import api_token, database_url, service_urls
 from jornada.db import Conflict, Unavailable
 
 _EXPECTED = (
@@ -36,6 +37,7 @@ app.add_typer(workspaces, name="workspaces")
 app.add_typer(sources, name="sources")
 app.add_typer(keys, name="keys")
 app.add_typer(tokens, name="tokens")
+app.add_typer(dead, name="dead")
 
 
 def main() -> None:
@@ -67,16 +69,14 @@ def doctor() -> None:
 def tail(
     source: Annotated[str | None, typer.Option("--source", "-s", help="Only this source's.")] = None,
     rejected: Annotated[bool, typer.Option("--rejected", help="Only what is refused.")] = False,
-    token: Annotated[
-        str | None, typer.Option(envvar="JORNADA_API_TOKEN", help="An API token; the local one by default.")
-    ] = None,
+    token: Token = None,
     replica: Annotated[
         list[str] | None,
         typer.Option(help="An ingest's address; may be repeated, as each shows what it took itself."),
     ] = None,
 ) -> None:
     """Follows what ingest accepts and refuses, and why, until Ctrl-C."""
-    from jornada.cli.tail import Wanted, api_token, follow, teller  # noqa: PLC0415 (as for migrate)
+    from jornada.cli.tail import Wanted, follow, teller  # noqa: PLC0415 (as for migrate)
 
     replicas = replica or [service_urls()["ingest"]]
     with contextlib.suppress(KeyboardInterrupt):

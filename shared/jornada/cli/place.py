@@ -1,11 +1,12 @@
 """Where the system is that a command is about, by the same settings as the services'."""
 
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from jornada.access.store import PostgresAccess
+from jornada.access.store import PostgresAccess, Refused
 from jornada.db import Database, Unavailable
 from jornada.db.local import LocalPostgres
 
@@ -38,6 +39,17 @@ def service_urls() -> dict[str, str]:
         or f"http://127.0.0.1:{os.environ.get(f'JORNADA_{service.upper()}_PORT') or port}"
         for service, port in PORTS.items()
     }
+
+
+def api_token(given: str | None) -> str:
+    """The API token given, else the local one, kept under the data folder; raises Refused."""
+    file = data_folder() / "dev.json"
+    if given:
+        return given
+    try:
+        return str(json.loads(file.read_text())["api_token"])
+    except (FileNotFoundError, KeyError, ValueError):
+        raise Refused("no_token", f"no API token: set JORNADA_API_TOKEN (there is none in {file})") from None
 
 
 def brokers() -> list[tuple[str, int]]:

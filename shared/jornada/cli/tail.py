@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from jornada.access.store import Refused
-from jornada.cli.place import data_folder
+from jornada.cli.listing import plain
 from jornada.db import Unavailable
 
 _SILENCE = 45.0
@@ -31,17 +31,6 @@ class Wanted(NamedTuple):
 
     source: str | None = None
     rejected: bool = False
-
-
-def api_token(given: str | None) -> str:
-    """The API token given, else the local one, kept under the data folder; raises Refused."""
-    file = data_folder() / "dev.json"
-    if given:
-        return given
-    try:
-        return str(json.loads(file.read_text())["api_token"])
-    except (FileNotFoundError, KeyError, ValueError):
-        raise Refused("no_token", f"no API token: set JORNADA_API_TOKEN (there is none in {file})") from None
 
 
 async def follow(replicas: Sequence[str], token: str, wanted: Wanted, tell: Tell) -> None:
@@ -105,13 +94,7 @@ def teller() -> Tell:
 def _fields(document: Mapping[str, Any]) -> list[str]:
     """Time, source, type, event, verdict, code and message; nothing that a terminal would obey."""
     names = ("received_at", "source", "type", "event", "status", "code", "message")
-    return [_plain(document.get(name)) for name in names]
-
-
-def _plain(value: object) -> str:
-    """Text without control characters: an event's name is its sender's."""
-    text = "" if value is None else str(value)
-    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+    return [plain(document.get(name)) for name in names]
 
 
 def _coloured(document: Mapping[str, Any]) -> Text:

@@ -55,7 +55,7 @@ SCORES = Topic(
     cleanup="compact",
     retention=None,
     segment=timedelta(hours=4),
-    description="A subject's score snapshot, or what it merged into; the highest version holds.",
+    description="A subject's score snapshot, what it merged into, or its erasure; the highest version holds.",
     event=ScoreEvent,
 )
 CROSSINGS = Topic(

@@ -21,8 +21,10 @@ def encode(event: object) -> bytes:
     return _encoder.encode(event)
 
 
-def decode(value: bytes, type_: type[_T] | Any) -> _T:
-    """Reads an event; raises Undecodable."""
+def decode(value: bytes | None, type_: type[_T] | Any) -> _T:
+    """Reads an event; raises Undecodable, also for a tombstone, which is none."""
+    if value is None:
+        raise Undecodable("a tombstone is no event")
     decoder = _decoders.get(type_)
     if decoder is None:
         decoder = _decoders[type_] = msgspec.json.Decoder(type_)

@@ -103,4 +103,13 @@ class ScoreMergedInto(msgspec.Struct, frozen=True, kw_only=True, tag="merged_int
     into: SubjectId
 
 
-ScoreEvent = ScoreSnapshot | ScoreMergedInto
+class ScoreErased(msgspec.Struct, frozen=True, kw_only=True, tag="erased"):
+    """The subject was erased; consumers forget its scores and keep the version for ever."""
+
+    workspace: WorkspaceId
+    subject_type: SubjectType
+    subject_id: SubjectId
+    version: int
+
+
+ScoreEvent = ScoreSnapshot | ScoreMergedInto | ScoreErased

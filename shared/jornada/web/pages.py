@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,6 +12,9 @@ from fastapi import Query
 from jornada.web.problems import Problem
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FAR = 10**17
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -50,6 +54,25 @@ def id_after(cursor: str | None) -> UUID | None:
         return UUID(str(position_of(cursor)[0]))
     except ValueError:
         raise _not_ours() from None
+
+
+def instant_after(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """The instant and the id after which a page begins, None for the first; a broken cursor is a 400."""
+    if not cursor:
+        return None
+    position = position_of(cursor)
+    try:
+        microseconds, id_ = position
+        if type(microseconds) is not int or not 0 <= microseconds < _FAR:
+            raise _not_ours()
+        return _EPOCH + timedelta(microseconds=microseconds), UUID(str(id_))
+    except ValueError:
+        raise _not_ours() from None
+
+
+def cursor_at(instant: datetime, id_: UUID) -> str:
+    """The cursor that stands for an instant and an id."""
+    return cursor_of((instant - _EPOCH) // timedelta(microseconds=1), str(id_))
 
 
 def number_after(cursor: str | None) -> int:

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import httpx
 import msgspec
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from jornada.events import new_id
 from jornada.web import Problem, application, cursor_of, id_after, number_after
 from jornada.web.app import answer
+from jornada.web.pages import cursor_at, instant_after
 
 
 class Named(BaseModel):
@@ -70,13 +72,14 @@ def _cursor(position: bytes) -> str:
 
 @given(
     st.text()
+    | st.tuples(st.integers(), st.uuids().map(str)).map(lambda pair: cursor_of(*pair))
     | st.binary().map(_cursor)
     | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(
         lambda value: _cursor(msgspec.json.encode([value]))
     )
 )
 def test_a_cursor_is_ours_or_a_400(cursor: str) -> None:
-    for read in (id_after, number_after):
+    for read in (id_after, instant_after, number_after):
         with contextlib.suppress(Problem):
             read(cursor)
 
@@ -87,7 +90,8 @@ def test_a_cursor_of_great_depth_is_a_400() -> None:
 
 
 def test_a_cursor_gives_its_place_back() -> None:
-    place = new_id()
+    place, instant = new_id(), datetime(2026, 3, 2, 14, 5, 0, 123_456, tzinfo=UTC)
     assert id_after(cursor_of(str(place))) == place
     assert number_after(cursor_of(7)) == 7
+    assert instant_after(cursor_at(instant, place)) == (instant, place)
     assert (id_after(None), number_after(None)) == (None, 0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jornada.bus.carrier import Assigned, LogTruncated, Partition
+from jornada.bus.carrier import Assigned, LogTruncated, Partition, Received
 from jornada.bus.dead_letters import DeadLetters, Limit, TooManyDeadLetters
 from jornada.bus.offsets import SEQUENCE_BITS
 from jornada.bus.publisher import Publisher
@@ -62,8 +62,19 @@ async def test_a_poison_record_is_set_aside_once_and_the_rest_goes_on(database: 
     await ran(script, database, Counts())
     assert await counted(database) == {subject("ana").id: 8}
     letters = await DeadLetters(database).page(WORKSPACE, 10, None)
-    assert [(letter.record.offset, letter.reason) for letter in letters] == [(5, "ValueError")]
+    assert [(letter.offset, letter.reason) for letter in letters] == [(5, "ValueError")]
     assert script.commits[-1] == {P0: 9}
+
+
+async def test_tombstones_are_passed_over_and_acknowledged(database: Database) -> None:
+    nobodys = Received(TOPIC, 0, 1, b"heartbeat/7", None, (), AT)
+    someones = received(2, "bia")._replace(value=None)
+    counts = Counts()
+    script = Script([received(0, "ana"), nobodys, someones], [nobodys._replace(offset=3)])
+    await ran(script, database, counts)
+    assert counts.folded == [b"ana"]
+    assert script.commits == [{P0: 3}, {P0: 4}]
+    assert await DeadLetters(database).page(WORKSPACE, 10, None) == []
 
 
 async def test_records_keep_their_order_when_a_batch_is_halved(database: Database) -> None:
@@ -102,21 +113,6 @@ async def test_a_share_of_poison_stops_the_worker(database: Database) -> None:
     batch = [received(offset, "poison" if offset % 3 == 0 else "ana") for offset in range(90)]
     with pytest.raises(TooManyDeadLetters):
         await worker_on(Script(batch), database, Counts(), limit=Limit(share=0.1, least=10)).run()
-
-
-async def test_a_dead_letter_replayed_twice_equals_no_failure(database: Database) -> None:
-    counts = Counts()
-    counts.failing[b"ana"] = [ValueError("a")] * 4
-    script = Script([received(0, "ana"), received(1, "bia")])
-    worker = await ran(script, database, counts)
-    assert subject("ana").id not in await counted(database)
-    (letter,) = await DeadLetters(database).page(WORKSPACE, 10, None)
-    await worker.replay(letter)
-    await worker.replay(letter)
-    assert (await counted(database))[subject("ana").id] == 1
-    (letter,) = await DeadLetters(database).page(WORKSPACE, 10, None)
-    assert letter.replayed_at is not None
-    assert script.published[-1].value == b"1"
 
 
 async def test_a_refused_commit_reads_the_batch_again_where_it_is_still_ours(database: Database) -> None:

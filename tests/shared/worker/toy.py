@@ -14,6 +14,7 @@ from jornada.bus.carrier import (
     Positions,
     Received,
     Record,
+    Tombstone,
 )
 from jornada.bus.offsets import NEXT_VERSION
 from jornada.bus.publisher import Stored, Subject
@@ -57,14 +58,15 @@ class Counts:
     async def fold(self, connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
         named = []
         for record in records:
-            for error in self.failing.get(record.value, [])[:1]:
-                self.failing[record.value].pop(0)
+            value = record.value or b""
+            for error in self.failing.get(value, [])[:1]:
+                self.failing[value].pop(0)
                 raise error
-            if record.value.startswith(b"poison"):
+            if value.startswith(b"poison"):
                 raise ValueError("poison")
             await self._count(connection, record)
-            named.append(subject(record.value.decode()))
-        self.folded += [record.value for record in records]
+            named.append(subject(value.decode()))
+        self.folded += [record.value for record in records if record.value is not None]
         return named
 
     async def _count(self, connection: Connection, record: Received) -> None:
@@ -72,7 +74,7 @@ class Counts:
             "insert into seen values ($1, $2) on conflict do nothing returning id", WORKSPACE, record.offset
         )
         if new is not None:
-            await self.raise_count(connection, subject(record.value.decode()))
+            await self.raise_count(connection, subject((record.value or b"").decode()))
 
     async def raise_count(self, connection: Connection, whom: Subject) -> int:
         version: int = await connection.fetchval(
@@ -113,6 +115,7 @@ class Script:
     def __init__(self, *batches: Sequence[Received], known: Assigned | None = None) -> None:
         self.batches = list(batches)
         self.published: list[Record] = []
+        self.forgotten: list[Tombstone] = []
         self.commits: list[Mapping[Partition, int]] = []
         self.sought: list[tuple[Partition, int]] = []
         self.starts: Mapping[Partition, int] = {}
@@ -131,6 +134,9 @@ class Script:
             self.down -= 1
             raise BusUnavailable("scripted")
         self.published += records
+
+    async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:
+        self.forgotten += tombstones
 
     def consumer(self, group: str, topics: Sequence[str], positions: Positions) -> Consumer:
         return _Scripted(self, positions)

@@ -1,0 +1,131 @@
+"""Asks the services for their dead letters and for their replay, over HTTP."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+import httpx
+import typer
+
+from jornada.access.store import Refused
+from jornada.cli.place import service_urls
+from jornada.db import Unavailable
+
+_PASSING = {408, 429, 502, 503, 504}
+_ROUND = 200
+_PATIENCE = httpx.Timeout(60, connect=5)
+"""A round of replays takes 15 s and one record more."""
+
+T = TypeVar("T")
+
+
+class Sister(NamedTuple):
+    """One service, and the client that asks it with the operator's token."""
+
+    name: str
+    client: httpx.AsyncClient
+
+    async def ask(self, method: str, path: str, **params: Any) -> Any:
+        """Its document. Raises Unavailable, or Refused with the code of its answer."""
+        answer = await self._answered(method, path, {name: each for name, each in params.items() if each is not None})
+        document = _document(answer)
+        if answer.is_success and document is not None:
+            return document
+        said = f"{self.name} answers {answer.status_code}: {(document or {}).get('message', 'no Jornada is there')}"
+        raise Unavailable(said) if answer.status_code in _PASSING else Refused((document or {}).get("code", ""), said)
+
+    async def wrong(self) -> list[str]:
+        """What keeps it from working, part by part, as `/readyz` says."""
+        document = _document(await self._answered("GET", "/readyz", {})) or {}
+        return [f"{part}: {why}" for part, why in document.get("wrong", {}).items()]
+
+    async def _answered(self, method: str, path: str, params: dict[str, Any]) -> httpx.Response:
+        try:
+            return await self.client.request(method, path, params=params)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unavailable(f"{self.name}: {error or type(error).__name__}") from error
+
+
+class Counts(NamedTuple):
+    """What came of replaying all: `waiting` includes those that failed again."""
+
+    replayed: int
+    failed: int
+    waiting: int
+
+
+async def each_of(
+    names: Sequence[str], token: str, act: Callable[[Sister], Awaitable[T]]
+) -> tuple[list[tuple[str, T]], list[str]]:
+    """What came of it at each service in turn, and what is said of those that cannot be reached.
+
+    A service that has stopped says so on stderr. Raises Refused.
+    """
+    told: list[tuple[str, T]] = []
+    away: list[str] = []
+    urls, headers = service_urls(), {"authorization": f"Bearer {token}"}
+    for name in names:
+        async with httpx.AsyncClient(
+            base_url=urls[name], headers=headers, timeout=_PATIENCE, trust_env=False
+        ) as client:
+            sister = Sister(name, client)
+            try:
+                for why in await sister.wrong():
+                    typer.echo(f"jornada: {name} is not ready: {why}", err=True)
+                told.append((name, await act(sister)))
+            except Unavailable as error:
+                away.append(str(error))
+    return told, away
+
+
+async def listed(sister: Sister, limit: int, *, waiting: bool) -> list[dict[str, Any]]:
+    """Its first `limit`; says on stderr that there are more."""
+    page = await sister.ask("GET", "/v1/dead-letters", limit=limit, waiting=waiting)
+    if page["next"] is not None:
+        typer.echo(f"jornada: {sister.name} has more than these {limit}", err=True)
+    items: list[dict[str, Any]] = page["items"]
+    return items
+
+
+async def shown(sister: Sister, id_: UUID) -> dict[str, Any] | None:
+    """One of its, None where it has none of that id."""
+    try:
+        document: dict[str, Any] = await sister.ask("GET", f"/v1/dead-letters/{id_}")
+    except Refused as error:
+        if error.code != "not_found":
+            raise
+        return None
+    return document
+
+
+async def replayed(sister: Sister, id_: UUID) -> bool:
+    """Replays one of its; False where it has none of that id. Raises Refused where it fails again."""
+    try:
+        await sister.ask("POST", f"/v1/dead-letters/{id_}/replay")
+    except Refused as error:
+        if error.code != "not_found":
+            raise
+        return False
+    return True
+
+
+async def replayed_all(sister: Sister) -> Counts:
+    """Replays all of its, round by round; tells on stderr how far it is and what fails again."""
+    done = failed = 0
+    cursor: str | None = None
+    while True:
+        told = await sister.ask("POST", "/v1/dead-letters/replay", limit=_ROUND, cursor=cursor)
+        done, failed, cursor = done + told["replayed"], failed + len(told["failed"]), told["next"]
+        for each in told["failed"]:
+            typer.echo(f"jornada: {sister.name}: {each['id']} failed again: {each['error']}", err=True)
+        if cursor is None:
+            return Counts(done, failed, told["waiting"])
+        typer.echo(f"jornada: {sister.name}: {done} replayed, {told['waiting']} waiting", err=True)
+
+
+def _document(answer: httpx.Response) -> dict[str, Any] | None:
+    try:
+        document = answer.json()
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
