@@ -97,7 +97,7 @@ async def held(compacted: Compacted, key: bytes = PERSON) -> list[bytes | None]:
     consumer = compacted.bus.consumer(fresh(), [compacted.topic], starting_at({}))
     await consumer.start()
     found: list[Received] = []
-    while batch := await consumer.poll(1_000, 1.5):
+    while batch := await consumer.poll(1_000, 3.0):
         found += batch
     await consumer.stop()
     return [each.value for each in found if each.key == key]
