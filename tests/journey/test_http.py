@@ -86,6 +86,7 @@ async def test_a_journey_is_told_over_http(served: Served) -> None:
     document = await served.get("/v1/customers/user_id:a%2Fb%20c")
     assert (document["touchpoints"], document["sessions"], document["stage"]["name"]) == (5, 4, "at_risk")
     assert document["measures"]["revenue"] == [{"amount": "1.1", "currency": "USD"}]
+    assert document["stage"]["seconds"] == 1_295_136  # 14.99 days
     assert await served.get(f"/v1/customers/{document['customer_id']}") == document
     past = await served.get("/v1/customers/anonymous_id:phone", as_of="2026-01-01T12:00:00Z")
     assert (past["touchpoints"], past["stage"]["name"]) == (1, "visitor")
@@ -125,6 +126,8 @@ async def test_what_cannot_be_told_is_said(served: Served) -> None:
 
 async def test_rules_are_tried_and_chosen(served: Served) -> None:
     await served.send(touchpoint("r1", 1, event="Order Completed", user_id="rui", workspace=served.workspace))
+    shown = await served.get("/v1/stages")
+    assert (shown["rules"], shown["proposed"]) == ("subscription", "shop")
     tried = (await served.client.put("/v1/stages?dry_run=true", json={"rules": "shop"})).json()
     assert (tried["dry_run"], tried["changed"] > 0) == (True, True)
     assert (await served.get("/v1/stages"))["rules"] == "subscription"

@@ -22,6 +22,9 @@ _EVENTS = (
     "Payment Failed",
     "Survey Responded",
     "Consent Updated",
+    "Subscription Started",
+    "Account Deleted",
+    "Referral Made",
 )
 _PROPERTIES = st.fixed_dictionaries(
     {},
@@ -39,6 +42,8 @@ _PROPERTIES = st.fixed_dictionaries(
         "channel": st.just("email"),
         "purpose": st.just("marketing"),
         "status": st.sampled_from(["granted", "revoked", "maybe"]),
+        "auto_renew": st.booleans(),
+        "renewal_at": st.sampled_from(["2026-03-01", "never"]),
         "effective_at": st.sampled_from(["2026-02-01", "2026-02-01T00:00:00Z", "soon"]),
     },
 )

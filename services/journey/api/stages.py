@@ -16,10 +16,11 @@ from jornada.web import Gate, Problem
 from jornada.web.app import answer
 from services.journey.domain import stages
 from services.journey.domain.reading import instant
-from services.journey.domain.rules import RULE_SETS, RuleSet
+from services.journey.domain.rules import RULE_SETS, RuleSet, proposed
 from services.journey.store import portraits, rules
 
 _PIECE = 200
+_LOOKED_AT = 500
 
 
 class Choice(BaseModel):
@@ -33,10 +34,12 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
 
     @app.get("/v1/stages", tags=["stages"])
     async def shown(principal: Principal = Depends(gate.needs("read"))) -> Response:
-        """The rule set in force, and those there are."""
+        """The rule set in force, the one that suits what the workspace sends, and those there are."""
         async with database.transaction([principal.workspace]) as connection:
             in_force = await rules.read(connection, principal.workspace)
-        return answer({"rules": in_force.name, "sets": list(RULE_SETS.values())})
+            seen = await portraits.kinds_seen(connection, principal.workspace, _LOOKED_AT)
+        suited = proposed(seen).name if seen else None
+        return answer({"rules": in_force.name, "proposed": suited, "sets": list(RULE_SETS.values())})
 
     @app.put("/v1/stages", tags=["stages"])
     async def chosen(

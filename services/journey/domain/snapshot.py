@@ -22,7 +22,7 @@ from jornada.events import (
     Use,
     WorkspaceId,
 )
-from services.journey.domain import stages
+from services.journey.domain import contracts, silences, stages
 from services.journey.domain.decay import LADDER, decayed
 from services.journey.domain.reading import NANO, dated, instant, micros
 from services.journey.domain.rules import RuleSet
@@ -105,7 +105,7 @@ def use(state: State, rules: RuleSet) -> Use | None:
     return Use(
         last_value_at=at,
         value_days=len(days),
-        own_gap_days=stages.own_gap(stages.gaps_of(days), rules),
+        own_gap_days=silences.own_gap(silences.gaps_of(days), rules),
         days_decayed=[Decayed(half_life, decayed(days, half_life, last), at) for half_life in LADDER],
         features={name: instant(us) for name, us in list(state.features.items())[:MOST_FEATURES]},
     )
@@ -153,7 +153,7 @@ def _open(name: str, ticket: Ticket) -> OpenTicket | None:
 def _billing(state: State) -> Billing | None:
     if not state.billing and not state.contract:
         return None
-    unpaid, cancels = stages.unpaid_since(state.contract), stages.cancels_at(state.contract)
+    unpaid, cancels = contracts.unpaid_since(state.contract), contracts.cancels_at(state.contract)
     facts = {name: msgspec.json.decode(register[2]) for name, register in state.billing.items()}
     plan, seats, mrr = facts.get("plan"), facts.get("seats"), facts.get("mrr")
     return Billing(

@@ -7,12 +7,13 @@ import msgspec
 
 from services.journey.domain.reading import Key
 
-FOLD = 1
+FOLD = 2
 """The number of this fold. It grows with every change of what a state means; lower ones are folded again first."""
 
 MOST_TRAITS = 200
 MOST_FEATURES = 200
 MOST_PURCHASES = 5
+MOST_ANSWERS = 100
 
 Register = tuple[int, str, str]
 """A value (as JSON text) stated at a place in event-time order; the later one holds."""
@@ -28,6 +29,9 @@ Ticket = tuple[Key | None, Register | None, Register | None, Register | None]
 
 Contract = tuple[int, str, str, int | None]
 """What happened to a contract or its payment: microseconds, message id, kind, effective at."""
+
+Answer = tuple[int, str, int]
+"""An answer to an NPS survey: microseconds, message id, score."""
 
 _T = TypeVar("_T")
 
@@ -52,6 +56,9 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     consents: Mapping[str, Register] = {}
     groups: Mapping[str, tuple[Key, Key]] = {}
     account_traits: Mapping[str, Mapping[str, Register]] = {}
+    answers: list[Answer] = []
+    referrals: list[Key] = []
+    deletions: list[Key] = []
     live: int | None = None
     history: int | None = None
 
@@ -83,6 +90,9 @@ def join(a: State, b: State) -> State:
         consents=_merged(a.consents, b.consents, max),
         groups=_merged(a.groups, b.groups, _span),
         account_traits=_merged(a.account_traits, b.account_traits, _traits),
+        answers=_latest(a.answers, b.answers),
+        referrals=_latest(a.referrals, b.referrals),
+        deletions=_latest(a.deletions, b.deletions),
         live=_either(a.live, b.live, max),
         history=_either(a.history, b.history, max),
     )
@@ -124,6 +134,7 @@ def share(state: State, account: str) -> State:
         consents={},
         groups={},
         account_traits={},
+        deletions=[],
     )
 
 
@@ -147,6 +158,10 @@ def _merged(a: Mapping[Any, _T], b: Mapping[Any, _T], pick: Callable[[Any, Any],
         known = merged.get(name)
         merged[name] = value if known is None else pick(known, value)
     return merged
+
+
+def _latest(a: list[Any], b: list[Any]) -> list[Any]:
+    return sorted([*a, *b])[-MOST_ANSWERS:] if a and b else a or b
 
 
 def _newest(values: Mapping[str, Any], most: int) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """What the faces read: one subject as of an instant, lists of them, and their paths."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -148,6 +149,23 @@ async def states(
         FOLD,
     )
     return [(row["id"], row["type"], row["stage"], decode(row["state"], State)) for row in rows]
+
+
+async def kinds_seen(connection: Connection, workspace: WorkspaceId, customers: int) -> Mapping[str, int]:
+    """What the newest customers were seen to do: each kind, and how often."""
+    rows = await connection.fetch(
+        """select state from subjects
+           where workspace = $1 and type = 'customer' and merged_into is null and fold = $2
+           order by id desc limit $3""",
+        workspace,
+        FOLD,
+        customers,
+    )
+    seen: Counter[str] = Counter()
+    for row in rows:
+        state_: State = decode(row["state"], State)
+        seen.update({kind: each[0] for kind, each in state_.kinds.items()})
+    return seen
 
 
 async def stage_counts(connection: Connection, workspace: WorkspaceId) -> dict[str, dict[str, int]]:

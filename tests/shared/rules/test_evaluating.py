@@ -118,6 +118,7 @@ def test_a_stage_that_silence_will_bring_is_a_change() -> None:
     view = Fixed(stages=[(BEGIN - DAY, "active"), (BEGIN + DAY, "at_risk")])
     assert changes({"stage": "name", "is": "at_risk"}, view) == BEGIN + DAY
     assert changes({"stage": "age", "at_least": "2 days"}, view) == BEGIN + 3 * DAY
+    assert changes({"stage": "age", "at_least": "1 day"}, view) == BEGIN + DAY
     assert changes({"stage": "name", "is": "lead"}, view) is None
 
 
