@@ -42,6 +42,7 @@ def single(reading: Reading) -> State:
         last=key,
         known=key if named else None,
         kinds={kind: (1, *key, key[0])},
+        counts={kind: {str(key[0] // _DAY): 1}},
         days=_days(reading),
         purchases=[key] if kind == "purchased" else [],
         features=_features(reading),

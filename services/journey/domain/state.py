@@ -14,6 +14,7 @@ MOST_TRAITS = 200
 MOST_FEATURES = 200
 MOST_PURCHASES = 5
 MOST_ANSWERS = 100
+DAYS_COUNTED = 400
 
 Register = tuple[int, str, str]
 """A value (as JSON text) stated at a place in event-time order; the later one holds."""
@@ -44,6 +45,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     last: Key | None = None
     known: Key | None = None
     kinds: Mapping[str, Seen] = {}
+    counts: Mapping[str, Mapping[str, int]] = {}
     days: Mapping[str, Mapping[str, Day]] = {}
     purchases: list[Key] = []
     features: Mapping[str, int] = {}
@@ -76,6 +78,7 @@ def join(a: State, b: State) -> State:
         last=_either(a.last, b.last, max),
         known=_either(a.known, b.known, min),
         kinds=_merged(a.kinds, b.kinds, _seen),
+        counts=_merged(a.counts, b.counts, _counts),
         days=_merged(a.days, b.days, _days),
         purchases=sorted([*a.purchases, *b.purchases])[:MOST_PURCHASES],
         features=_newest(_merged(a.features, b.features, max), MOST_FEATURES),
@@ -173,6 +176,15 @@ def _newest(values: Mapping[str, Any], most: int) -> Mapping[str, Any]:
 def _seen(a: Seen, b: Seen) -> Seen:
     first = min(a[1:3], b[1:3])
     return (a[0] + b[0], first[0], first[1], max(a[3], b[3]))
+
+
+def _counts(a: Mapping[str, int], b: Mapping[str, int]) -> Mapping[str, int]:
+    """How often by day since 1970, of the last days before the kind's latest."""
+    merged = _merged(a, b, int.__add__)
+    if len(merged) <= 1:
+        return merged
+    first = max(map(int, merged)) - DAYS_COUNTED
+    return {day: number for day, number in merged.items() if int(day) > first}
 
 
 def _day(a: Day, b: Day) -> Day:
