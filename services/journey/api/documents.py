@@ -71,7 +71,17 @@ def journey(snapshot: JourneySnapshot) -> dict[str, Any]:
         "sessions": snapshot.sessions,
         "measures": snapshot.measures,
     }
-    return document | ({"account_id": snapshot.account_id} if snapshot.subject_type == "customer" else {})
+    return document | (_customers_own(snapshot) if snapshot.subject_type == "customer" else {})
+
+
+def _customers_own(snapshot: JourneySnapshot) -> dict[str, Any]:
+    return {
+        "account_id": snapshot.account_id,
+        "segments": snapshot.segments,
+        "personas": snapshot.personas,
+        "former_segments": snapshot.former_segments,
+        "former_personas": snapshot.former_personas,
+    }
 
 
 def item(snapshot: JourneySnapshot) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from jornada.web.app import answer
 from services.journey.domain import stages
 from services.journey.domain.reading import instant
 from services.journey.domain.rules import RULE_SETS, RuleSet, proposed
-from services.journey.store import portraits, rules
+from services.journey.store import in_force, portraits
 
 _PIECE = 200
 _LOOKED_AT = 500
@@ -36,10 +36,10 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
     async def shown(principal: Principal = Depends(gate.needs("read"))) -> Response:
         """The rule set in force, the one that suits what the workspace sends, and those there are."""
         async with database.transaction([principal.workspace]) as connection:
-            in_force = await rules.read(connection, principal.workspace)
+            force = await in_force.read(connection, principal.workspace)
             seen = await portraits.kinds_seen(connection, principal.workspace, _LOOKED_AT)
         suited = proposed(seen).name if seen else None
-        return answer({"rules": in_force.name, "proposed": suited, "sets": list(RULE_SETS.values())})
+        return answer({"rules": force.rules.name, "proposed": suited, "sets": list(RULE_SETS.values())})
 
     @app.put("/v1/stages", tags=["stages"])
     async def chosen(
@@ -52,7 +52,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
         if dry_run:
             return answer(await _would_change(database, clock, principal.workspace, wanted))
         async with database.transaction([principal.workspace]) as connection:
-            await rules.choose(connection, principal.workspace, wanted)
+            await in_force.choose(connection, principal.workspace, wanted)
         return answer({"rules": wanted.name})
 
     @app.get("/v1/stages/counts", tags=["stages"])

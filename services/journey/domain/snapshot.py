@@ -26,6 +26,7 @@ from services.journey.domain import contracts, silences, stages
 from services.journey.domain.decay import LADDER, decayed
 from services.journey.domain.reading import NANO, dated, instant, micros
 from services.journey.domain.rules import RuleSet
+from services.journey.domain.segments import Stays, memberships
 from services.journey.domain.state import FOLD, MOST_FEATURES, Register, State, Ticket, value_days
 
 _STAGES = 20
@@ -34,7 +35,10 @@ _OPEN_TICKETS = 100
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Who a state is about, and what its touchpoints do not tell. `people` are an account's: each one's state."""
+    """Who a state is about, and what its touchpoints do not tell. `people` are an account's: each one's state.
+
+    `stays` are in segments and personas, as of the snapshot's instant.
+    """
 
     workspace: WorkspaceId
     type: SubjectType
@@ -43,6 +47,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     sessions: int
     account_id: SubjectId | None = None
     people: Sequence[State] = ()
+    stays: Stays = {}
 
 
 def snapshot(
@@ -74,6 +79,10 @@ def snapshot(
         measures=measures(state, rules, standing.people),
         traits=traits(state),
         account_id=standing.account_id,
+        segments=memberships(standing.stays, "segment", lasting=True),
+        personas=memberships(standing.stays, "persona", lasting=True),
+        former_segments=memberships(standing.stays, "segment", lasting=False),
+        former_personas=memberships(standing.stays, "persona", lasting=False),
         live_at=None if state.live is None else instant(state.live),
         history_at=None if state.history is None else instant(state.history),
     )
