@@ -61,7 +61,7 @@ def test_every_unit_and_bound_is_told() -> None:
     assert units is not None
     assert re.findall(r"`(\w+)`", units[1]) == list(UNITS)
     assert f"up to {DEEPEST} deep, with up to {MOST_TESTS} tests" in TEXT
-    assert f"(`days` at the last {DAYS_COUNTED})" in TEXT
+    assert f"(`days` at the latest {DAYS_COUNTED} with any)" in TEXT
 
 
 def test_every_measure_and_date_is_told_with_its_meaning() -> None:

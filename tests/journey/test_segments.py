@@ -119,6 +119,23 @@ def test_the_next_turn_of_any_segment_is_told(path: list[Touchpoint], look: int)
         assert stays_of(path, turn) != stays
 
 
+def test_what_happens_at_one_instant_is_judged_once() -> None:
+    together = [
+        touchpoint("m1", 1, type="identify", user_id="ana", traits={"plan": "pro"}),
+        touchpoint("m2", 1, type="identify", user_id="ana", traits={"plan": "free"}),
+    ]
+    assert "segment/pro" not in stays_of(together, micros(at(2)))
+
+
+async def test_what_happened_at_the_last_instant_is_judged_with_it(database: Database) -> None:
+    plans = [
+        touchpoint(f"m{n}", 1, type="identify", user_id="ana", traits={"plan": plan})
+        for n, plan in enumerate(["pro", "free"])
+    ]
+    apart = await outcome(database, [[each] for each in plans], identifiers_of(plans), True)
+    assert apart == await outcome(database, [plans], identifiers_of(plans), True)
+
+
 async def define(folding_: Folding, conditions: dict[str, Any], role: Role = "segment") -> None:
     for name, given_ in conditions.items():
         text = in_force.text_of(parse(given_, TERMS))

@@ -23,7 +23,6 @@ class Chapter(msgspec.Struct, frozen=True, kw_only=True):
     """What counts towards the stages: everything, or what came since a customer who churned was won back (`back`)."""
 
     days: Mapping[int, Day]
-    bought: Mapping[int, Day]
     contract: Sequence[Contract]
     purchases: Sequence[Key]
     answers: Sequence[Answer]
@@ -44,7 +43,6 @@ def first_chapter(state: State, rules: RuleSet) -> Chapter:
     """All there is."""
     return Chapter(
         days=value_days(state, rules.value_classes),
-        bought=value_days(state, ("purchased",)),
         contract=state.contract,
         purchases=state.purchases,
         answers=state.answers,
@@ -53,12 +51,11 @@ def first_chapter(state: State, rules: RuleSet) -> Chapter:
     )
 
 
-def later(chapter: Chapter, back: Step) -> Chapter:
+def later(state: State, chapter: Chapter, back: Step) -> Chapter:
     """What of a chapter counts since its customer was won back; of purchases only their days do."""
-    bought = _since(chapter.bought, back.key)
+    bought = _since(value_days(state, ("purchased",)), back.key)
     return Chapter(
         days=_since(chapter.days, back.key),
-        bought=bought,
         contract=[fact for fact in chapter.contract if fact[:2] >= back.key],
         purchases=[bought[number][:2] for number in sorted(bought)],
         answers=[answer for answer in chapter.answers if answer[:2] >= back.key],

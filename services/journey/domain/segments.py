@@ -57,12 +57,12 @@ class Walk(msgspec.Struct, frozen=True):
 
 def walked(walk: Walk, in_force: InForce, entries: Sequence[Entry]) -> Stays:
     """The stays as they were right after the last touchpoint; `entries` is the timeline of the state walked to."""
-    state, stays = walk.state, walk.stays
+    view, stays = StateView(walk.state, in_force.rules, entries), walk.stays
     then = sorted((reading for reading in walk.then if not reading.ours), key=lambda reading: reading.key)
     for us, together in groupby(then, key=lambda reading: reading.key[0]):
-        stays = passed(stays, in_force, StateView(state, in_force.rules, entries), us - 1)
-        state = states.join(state, folding.fold(together))
-        stays = _judged(stays, in_force, StateView(state, in_force.rules, entries), us)
+        stays = passed(stays, in_force, view, us - 1)
+        view = StateView(states.join(view.state, folding.fold(together)), in_force.rules, entries)
+        stays = _judged(stays, in_force, view, us)
     return stays
 
 
@@ -73,7 +73,7 @@ def passed(stays: Stays, in_force: InForce, view: StateView, until: int) -> Stay
     changed = dict(stays)
     for each in in_force.definitions:
         at: int | None = view.state.last[0]
-        while at is not None and (at := next_change(each.when, view, at)) is not None and at <= until:
+        while at is not None and (at := next_change(each.when, view, at, until)) is not None:
             changed[each.key] = _turned(changed.get(each.key), at)
     return changed
 

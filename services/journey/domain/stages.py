@@ -58,7 +58,7 @@ def timeline(state: State, rules: RuleSet) -> list[Entry]:
         back = _won_back(chapter, us)
         if back is None:
             return entries
-        chapter = later(chapter, back)
+        chapter = later(state, chapter, back)
 
 
 def next_change(state: State, rules: RuleSet, now: datetime) -> datetime | None:

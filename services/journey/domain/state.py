@@ -179,12 +179,11 @@ def _seen(a: Seen, b: Seen) -> Seen:
 
 
 def _counts(a: Mapping[str, int], b: Mapping[str, int]) -> Mapping[str, int]:
-    """How often by day since 1970, of the last days before the kind's latest."""
+    """How often by day since 1970: of the latest days with any."""
     merged = _merged(a, b, int.__add__)
-    if len(merged) <= 1:
+    if len(merged) <= DAYS_COUNTED:
         return merged
-    first = max(map(int, merged)) - DAYS_COUNTED
-    return {day: number for day, number in merged.items() if int(day) > first}
+    return {day: merged[day] for day in sorted(merged, key=int)[-DAYS_COUNTED:]}
 
 
 def _day(a: Day, b: Day) -> Day:

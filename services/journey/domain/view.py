@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
@@ -38,8 +39,9 @@ class StateView:
         self.state = state
         self.rules = rules
         self._entries = entries
+        self._by_day: dict[str, Mapping[int, int]] = {}
 
-    @property
+    @cached_property
     def stages(self) -> Sequence[tuple[int, str]]:
         return [(entry.us, entry.stage) for entry in self._entries]
 
@@ -68,7 +70,9 @@ class StateView:
         return 0 if seen is None else seen[0]
 
     def by_day(self, kind: str) -> Mapping[int, int]:
-        return {int(day): number for day, number in self.state.counts.get(kind, {}).items()}
+        if kind not in self._by_day:
+            self._by_day[kind] = {int(day): number for day, number in self.state.counts.get(kind, {}).items()}
+        return self._by_day[kind]
 
     def value_days(self) -> Mapping[int, Day]:
         """The days with an act of use that the rules count."""

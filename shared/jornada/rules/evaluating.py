@@ -1,6 +1,7 @@
 """Whether a condition holds at an instant, and the instant at which that changes if nothing more happens."""
 
 import operator
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, assert_never
 
@@ -44,7 +45,7 @@ class View(Protocol):
         """How often a kind was seen, ever."""
 
     def by_day(self, kind: str) -> Mapping[int, int]:
-        """How often a kind was seen on each day with any: those less than 400 days before its latest, at least."""
+        """How often a kind was seen on each day with any: the latest 400 of those days, at least."""
 
 
 def holds(condition: Condition, view: View, at: int) -> bool:
@@ -63,10 +64,13 @@ def holds(condition: Condition, view: View, at: int) -> bool:
             assert_never(condition)
 
 
-def next_change(condition: Condition, view: View, after: int) -> int | None:
-    """The first instant after `after` at which the answer is another one, if nothing more happens; None for never."""
-    now = holds(condition, view, after)
-    turns = {at for at in _turns(condition, view) if after < at <= LAST}
+def next_change(condition: Condition, view: View, after: int, until: int = LAST) -> int | None:
+    """The first instant after `after` at which the answer is another one, if nothing more happens; None for never.
+
+    With `until` None also for what changes later.
+    """
+    turns = {at for at in _turns(condition, view) if after < at <= until}
+    now = bool(turns) and holds(condition, view, after)
     return next((at for at in sorted(turns) if holds(condition, view, at) != now), None)
 
 
@@ -75,8 +79,9 @@ def _value(operand: Operand, view: View, at: int) -> Any:
     name = operand.name
     match operand.key:
         case "stage":
-            entered = [entry for entry in view.stages if entry[0] <= at]
-            return None if not entered else entered[-1][1] if name == "name" else at - entered[-1][0]
+            place = bisect_right(view.stages, at, key=_entered) - 1
+            entered, stage = view.stages[place] if place >= 0 else (at, None)
+            return stage if stage is None or name == "name" else at - entered
         case "trait":
             return view.trait(name)
         case "measure":
@@ -96,8 +101,9 @@ def _value(operand: Operand, view: View, at: int) -> Any:
 def _counted(operand: Operand, view: View, at: int) -> int:
     if operand.within is None:
         return view.count(operand.name) if operand.key == "count" else len(view.by_day(operand.name))
-    first = at // DAY - operand.within.micros // DAY
-    seen = [number for day, number in view.by_day(operand.name).items() if day > first]
+    today, by_day = at // DAY, view.by_day(operand.name)
+    window = range(today - operand.within.micros // DAY + 1, today + 1)
+    seen = [by_day[day] for day in window if day in by_day]
     return sum(seen) if operand.key == "count" else len(seen)
 
 
@@ -144,11 +150,13 @@ def _turns(condition: Condition, view: View) -> Iterator[int]:
         case Not(part):
             yield from _turns(part, view)
         case Test(operand, comparisons):
-            for at in _corners(operand, [_span(each) for each in comparisons], view):
-                yield at
-                yield at + 1
+            yield from _corners(operand, [_span(each) for each in comparisons], view)
         case _:
             assert_never(condition)
+
+
+def _entered(stage: tuple[int, str]) -> int:
+    return stage[0]
 
 
 def _span(comparison: Comparison) -> int:
@@ -156,15 +164,16 @@ def _span(comparison: Comparison) -> int:
 
 
 def _corners(operand: Operand, spans: Sequence[int], view: View) -> list[int]:
-    """Instants at which the operand comes, goes, turns, or reaches one of the spans."""
+    """Instants at which the operand comes, goes, turns, reaches one of the spans, or is past it by a microsecond."""
     match operand.key:
         case "stage":
-            return [entered + span for entered, _ in view.stages for span in (0, *spans)]
+            return [entered + span + past for entered, _ in view.stages for span in (0, *spans) for past in (0, 1)]
         case "since" | "until" | "silence":
             date = view.last(operand.name) if operand.key == "silence" else view.date(operand.name)
             sign = -1 if operand.key == "until" else 1
-            return [] if date is None else [date + sign * span for span in (0, *spans)]
+            return [] if date is None else [date + sign * span + past for span in (0, *spans) for past in (0, 1)]
         case "count" | "days" if operand.within is not None:
-            return [day * DAY + operand.within.micros for day in view.by_day(operand.name)]
+            days = operand.within.micros // DAY
+            return [(day + days) * DAY for day in view.by_day(operand.name)]
         case _:
             return []
