@@ -180,3 +180,15 @@ async def test_rules_are_tried_and_chosen(served: Served) -> None:
     await served.send()
     assert (await served.get("/v1/stages/counts"))["customers"] == tried["counts"]["customers"]
     assert (await served.client.put("/v1/stages", json={"rules": "x"})).status_code == 400
+    wrong = await served.client.put(
+        "/v1/stages", json={"rules": "own", "change": {"active_days": 0, "years": 2, "value_classes": ["use"]}}
+    )
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "invalid_rules")
+    assert [each["at"] for each in wrong.json()["errors"]] == ["/change/active_days", "/change/years"]
+    fewer = {"rules": "own", "base": "shop", "change": {"active_days": 1}}
+    tried = (await served.client.put("/v1/stages?dry_run=true", json=fewer)).json()
+    assert (await served.client.put("/v1/stages", json=fewer)).json() == {"rules": "own"}
+    await served.send()
+    assert (await served.get("/v1/stages/counts"))["customers"] == tried["counts"]["customers"]
+    assert (await served.get("/v1/stages"))["in_force"]["active_days"] == 1
+    assert (await served.get("/v1/customers/user_id:rui"))["stage"]["name"] == "active"

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from jornada.events import Touchpoint
 from services.journey.domain import folding
 from services.journey.domain.reading import read
-from services.journey.domain.rules import APP, RULE_SETS, SHOP, SUBSCRIPTION, RuleSet, proposed
+from services.journey.domain.rules import APP, RULE_SETS, SHOP, SUBSCRIPTION, InvalidRules, RuleSet, own, proposed
 from services.journey.domain.stages import history, timeline
+from services.journey.domain.vocabulary import ALL_KINDS
 from tests.journey.makes import at, touchpoint
 from tests.journey.naive import Machine, Told
 from tests.journey.test_stages import course, used
@@ -140,6 +141,21 @@ def test_who_deletes_their_account_has_churned_and_returns_by_use() -> None:
     assert again[-5:-2] == [("churned", 5), ("won_back", 20), ("active", 22)]
     twice = [used("y", 8, "Account Deleted"), *daily(20, 21)]
     assert [each for each in names(SUBSCRIPTION, *told, *twice) if each[0] == "won_back"] == [("won_back", 20)]
+
+
+def test_a_workspace_writes_rules_of_its_own() -> None:
+    made = own(SHOP, {"active_days": 1, "loyal_within_days": None, "onboarding_kinds": ["signed_up"]}, ALL_KINDS)
+    assert (made.name, made.active_days, made.value_classes) == ("own", 1, SHOP.value_classes)
+    assert names(made, used("m", 3, "Order Completed"))[0] == ("active", 3)
+    with pytest.raises(InvalidRules) as caught:
+        own(
+            APP,
+            {"name": "x", "loyal_days": True, "active_within_days": "7", "onboarding_kinds": ["nothing"]},
+            ALL_KINDS,
+        )
+    assert [name for name, _ in caught.value.flaws] == ["name", "loyal_days", "active_within_days", "onboarding_kinds"]
+    with pytest.raises(InvalidRules):
+        own(SUBSCRIPTION, {"churned_floor_days": 13}, ALL_KINDS)
 
 
 @pytest.mark.parametrize(

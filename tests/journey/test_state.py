@@ -81,6 +81,17 @@ def test_any_order_and_any_parts_give_the_same_state(told: list[Reading], chance
     assert encode(state.join(a, b)) == encode(state.join(b, a)) == encode(whole)
 
 
+@given(st.randoms(), st.integers(0, 500))
+def test_days_counted_are_the_latest_whatever_the_order(chance: random.Random, cut: int) -> None:
+    told = [State(counts={"custom": {str(day): 1}}) for day in [*range(0, 900, 2), *range(0, 900, 9)]]
+    chance.shuffle(told)
+    whole = state.join(state.joined(told[:cut]), state.joined(told[cut:]))
+    assert (
+        list(map(int, sorted(whole.counts["custom"], key=int))) == sorted({*range(0, 900, 2), *range(0, 900, 9)})[-400:]
+    )
+    assert whole.counts["custom"]["882"] == 2
+
+
 @given(readings())
 def test_a_state_survives_being_stored(told: list[Reading]) -> None:
     whole = folding.fold(told)

@@ -1,6 +1,7 @@
 """Rule sets: which stages there are and when each becomes true, as data."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import msgspec
 
@@ -77,6 +78,53 @@ APP = RuleSet(
 
 RULE_SETS: Mapping[str, RuleSet] = {rules.name: rules for rules in (SUBSCRIPTION, SHOP, APP)}
 DEFAULT = SUBSCRIPTION
+
+OWN = "own"
+"""The name of the rule set that a workspace writes."""
+
+MOST_DAYS = 3_650
+_CLASSES = frozenset({"use", "purchased", "app_opened"})
+_AT_LEAST_ONE = frozenset({"expected_gap_days", "active_days", "at_risk_floor_days", "churned_floor_days"})
+_MAY_BE_NONE = frozenset({"active_within_days", "loyal_within_days"})
+
+
+class InvalidRules(Exception):
+    """These make no rule set. `flaws` names everything wrong: (the part's name, what is wrong with it)."""
+
+    def __init__(self, flaws: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{name}: {why}" for name, why in flaws))
+        self.flaws = flaws
+
+
+def own(base: RuleSet, change: Mapping[str, Any], kinds: Collection[str]) -> RuleSet:
+    """A workspace's own rule set: a shipped one with some of its parts replaced, whole. Raises InvalidRules."""
+    flaws = [(name, why) for name, value in change.items() if (why := _flaw(name, value, kinds)) is not None]
+    if flaws:
+        raise InvalidRules(flaws)
+    parts = {name: tuple(value) if isinstance(value, list) else value for name, value in change.items()}
+    made = msgspec.structs.replace(base, name=OWN, **parts)
+    if made.churned_floor_days < made.at_risk_floor_days:
+        raise InvalidRules(
+            [("churned_floor_days", "Who has churned was at risk before: no less than at_risk_floor_days.")]
+        )
+    return made
+
+
+def _flaw(name: str, value: Any, kinds: Collection[str]) -> str | None:
+    if name == "name" or name not in RuleSet.__struct_fields__:
+        return "There is no such part."
+    if name in {"value_classes", "onboarding_kinds"}:
+        known = _CLASSES if name == "value_classes" else kinds
+        fits = (
+            isinstance(value, list) and bool(value) and all(isinstance(each, str) and each in known for each in value)
+        )
+        return None if fits else f"A list of some of {', '.join(sorted(known))}."
+    if value is None and name in _MAY_BE_NONE:
+        return None
+    least = 1 if name in _AT_LEAST_ONE else 0
+    fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST_DAYS
+    return None if fits else f"A whole number from {least} to {MOST_DAYS}."
+
 
 STAGES = ("visitor", "lead", "onboarding", "active", "loyal", "advocate", "at_risk", "churned", "won_back")
 """Every stage there is, whatever the rule set."""

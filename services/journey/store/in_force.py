@@ -5,12 +5,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+import asyncpg
 import msgspec
 
 from jornada.db import Connection
-from jornada.events import WorkspaceId, decode
+from jornada.events import WorkspaceId, decode, encode
 from jornada.rules import Condition, parse, write
-from services.journey.domain.rules import DEFAULT, RULE_SETS, RuleSet
+from services.journey.domain.rules import DEFAULT, OWN, RULE_SETS, RuleSet
 from services.journey.domain.segments import Definition, InForce, Role
 from services.journey.domain.view import TERMS
 
@@ -29,7 +30,7 @@ class Kept(NamedTuple):
 
 async def held(connection: Connection, workspace: WorkspaceId) -> InForce:
     """What is in force, which nobody changes before this transaction ends."""
-    query = "select rules, version from workspaces where workspace = $1 for share"
+    query = "select rules, own, version from workspaces where workspace = $1 for share"
     row = await connection.fetchrow(query, workspace)
     if row is None:
         await connection.execute(
@@ -37,19 +38,22 @@ async def held(connection: Connection, workspace: WorkspaceId) -> InForce:
         )
         row = await connection.fetchrow(query, workspace)
         assert row is not None
-    return await _in_force(connection, workspace, row["rules"], row["version"])
+    return await _in_force(connection, workspace, row)
 
 
 async def read(connection: Connection, workspace: WorkspaceId) -> InForce:
     """What is in force."""
-    row = await connection.fetchrow("select rules, version from workspaces where workspace = $1", workspace)
-    return InForce() if row is None else await _in_force(connection, workspace, row["rules"], row["version"])
+    row = await connection.fetchrow("select rules, own, version from workspaces where workspace = $1", workspace)
+    return InForce() if row is None else await _in_force(connection, workspace, row)
 
 
 async def choose(connection: Connection, workspace: WorkspaceId, rules: RuleSet) -> None:
     """Puts a rule set in force and asks for every subject to be told by it; waits for batches under the old one."""
     await _next_version(connection, workspace)
-    await connection.execute("update workspaces set rules = $2 where workspace = $1", workspace, rules.name)
+    written = encode(rules) if rules.name == OWN else None
+    await connection.execute(
+        "update workspaces set rules = $2, own = $3 where workspace = $1", workspace, rules.name, written
+    )
     await _tell_anew(connection, workspace, None)
 
 
@@ -92,11 +96,11 @@ def text_of(condition: Condition) -> bytes:
     return _encoder.encode(write(condition))
 
 
-async def _in_force(connection: Connection, workspace: WorkspaceId, rules: str, version: int) -> InForce:
-    found = await conditions(connection, workspace) if version else []
-    return InForce(
-        RULE_SETS[rules], _compiled(tuple((each.role, each.name, each.condition) for each in found)), version
-    )
+async def _in_force(connection: Connection, workspace: WorkspaceId, row: asyncpg.Record) -> InForce:
+    found = await conditions(connection, workspace) if row["version"] else []
+    definitions = _compiled(tuple((each.role, each.name, each.condition) for each in found))
+    rules = RULE_SETS[row["rules"]] if row["own"] is None else decode(row["own"], RuleSet)
+    return InForce(rules, definitions, row["version"])
 
 
 @lru_cache(maxsize=1_000)

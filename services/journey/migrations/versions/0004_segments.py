@@ -1,4 +1,4 @@
-"""Segments and personas: their conditions, by version, who is in them now, and the stays behind that."""
+"""Rules of a workspace's own; segments and personas: conditions by version, who is in them, the stays behind that."""
 
 from alembic import op
 
@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 _TABLES = [
-    "alter table journey.workspaces add column version bigint not null default 0",
+    "alter table journey.workspaces add column version bigint not null default 0, add column own bytea",
     "alter table journey.subjects add column stays bytea",
     """create table journey.conditions (
         workspace uuid, role text, name text, version bigint, condition bytea, set_at timestamptz not null,
