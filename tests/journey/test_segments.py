@@ -245,6 +245,26 @@ async def test_a_change_of_rules_or_of_a_condition_tells_everybody_anew(database
         assert await memberships.counts(connection, folding_.workspace, "segment") == {}
 
 
+async def test_the_last_condition_that_goes_leaves_nobody_anywhere(database: Database) -> None:
+    folding_ = Folding(database, now=at(30))
+    await define(folding_, {"all": {"measure": "touchpoints", "at_least": 1}})
+    await folding_.fold(touchpoint("m1", 1, event="Report Exported", user_id="ana"))
+    async with database.transaction([folding_.workspace]) as connection:
+        await in_force.define(connection, folding_.workspace, "segment", "all", None, at(30))
+    for _ in range(2):
+        told = await folding_.told("user_id", "ana")
+        assert told is not None
+        assert (told.segments, told.former_segments) == ([], [])
+        await folding_.refolder.work()
+    id_ = await folding_.id_of("user_id", "ana")
+    assert id_ is not None
+    published = folding_.topic.last(id_)
+    assert isinstance(published, JourneySnapshot)
+    assert published.segments == []
+    async with database.transaction([folding_.workspace]) as connection:
+        assert await memberships.counts(connection, folding_.workspace, "segment") == {}
+
+
 async def test_who_became_another_customer_is_in_no_segment(database: Database) -> None:
     folding_ = Folding(database)
     await define(folding_, {"all": {"measure": "touchpoints", "at_least": 1}})

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -53,6 +53,20 @@ class Walk(msgspec.Struct, frozen=True):
     state: State = EMPTY
     stays: Stays = {}
     then: Sequence[Reading] = ()
+
+
+class Kept(NamedTuple):
+    """Stays as they were right after the last touchpoint, under a version of what is in force."""
+
+    version: int
+    stays: Stays
+
+
+def resumed(state: State, kept: Kept | None, in_force: InForce, then: Sequence[Reading] = ()) -> Walk | None:
+    """The way on from stays that were kept; None where they are not of what is in force, and all must be walked."""
+    if not in_force.definitions:
+        return Walk(state)
+    return Walk(state, kept.stays, then) if kept is not None and kept.version == in_force.version else None
 
 
 def walked(walk: Walk, in_force: InForce, entries: Sequence[Entry]) -> Stays:

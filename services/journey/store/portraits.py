@@ -12,14 +12,14 @@ from jornada.web import Reference
 from services.journey.domain import folding, state
 from services.journey.domain.identity import Named, Sharing
 from services.journey.domain.reading import Reading, instant, micros, read
-from services.journey.domain.segments import InForce, Stays, Walk, passed, walked
+from services.journey.domain.segments import InForce, Kept, Stays, Walk, passed, resumed, walked
 from services.journey.domain.sessions import Session, coalesced, singles
 from services.journey.domain.snapshot import Standing, snapshot
 from services.journey.domain.stages import Entry, timeline
 from services.journey.domain.state import EMPTY, FOLD, State
 from services.journey.domain.view import StateView
 from services.journey.store import accounts, identifiers, in_force, sessions, touchpoints
-from services.journey.store.subjects import Kept, kept
+from services.journey.store.subjects import kept
 
 
 class Filter(NamedTuple):
@@ -63,10 +63,9 @@ async def customer(
         return None
     members = (await identifiers.members(connection, workspace, [id_])).get(id_, [])
     force = await in_force.read(connection, workspace)
-    whole, count, walk = row.state, row.sessions, Walk(row.state or EMPTY, row.kept.stays if row.kept else {})
+    whole, count, walk = row.state, row.sessions, resumed(row.state or EMPTY, row.kept, force)
     later = past and whole is not None and whole.last is not None and whole.last[0] > micros(as_of)
-    outdated = bool(force.definitions) and (row.kept is None or row.kept.version != force.version)
-    if whole is None or later or outdated:
+    if whole is None or later or walk is None:
         told = await touchpoints.of(connection, workspace, [owner for owner, _ in members])
         until = [reading for _, reading in told if not past or reading.key[0] <= micros(as_of)]
         whole, count, walk = folding.fold(until), len(coalesced(singles(until))), Walk(then=until)

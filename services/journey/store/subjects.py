@@ -9,15 +9,8 @@ from jornada.bus.offsets import NEXT_VERSION
 from jornada.bus.publisher import Stored, Subject
 from jornada.db import Connection
 from jornada.events import JOURNEYS, SubjectId, SubjectType, WorkspaceId, decode, topic_key
-from services.journey.domain.segments import Stays
+from services.journey.domain.segments import Kept
 from services.journey.domain.state import EMPTY, FOLD, State
-
-
-class Kept(NamedTuple):
-    """Stays as they were right after the last touchpoint, under a version of what is in force."""
-
-    version: int
-    stays: Stays
 
 
 class Row(NamedTuple):

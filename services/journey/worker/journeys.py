@@ -10,7 +10,7 @@ from jornada.db import Connection
 from jornada.events import SubjectId, WorkspaceId
 from services.journey.domain import folding, state
 from services.journey.domain.reading import Reading, instant
-from services.journey.domain.segments import InForce, Walk
+from services.journey.domain.segments import InForce, Walk, resumed
 from services.journey.domain.sessions import GAP, Session, coalesced, singles
 from services.journey.domain.state import EMPTY, FOLD, State
 from services.journey.store import accounts, identifiers, sessions, touchpoints
@@ -87,18 +87,16 @@ async def _walks(
         sources, new = changes.sources(customer), changes.fresh.get(customer, [])
         if not sources & rows.keys():
             walks[customer] = Walk(then=new)
-        elif sources == {customer} and _follow(rows[customer], new, in_force):
-            row = rows[customer]
-            walks[customer] = Walk(row.state, row.kept.stays if row.kept is not None else {}, new)
+        elif sources == {customer} and _all_later(new, rows[customer].state):
+            onward = resumed(rows[customer].state, rows[customer].kept, in_force, new)
+            walks |= {} if onward is None else {customer: onward}
     whole = await _told(connection, workspace, changes.customers() - walks.keys())
     return walks | {customer: Walk(then=readings) for customer, readings in whole.items()}
 
 
-def _follow(row: Row, new: Sequence[Reading], in_force: InForce) -> bool:
-    """Whether the stays that are stored are of what is in force, and older than all that is new."""
-    if row.kept is None or row.kept.version != in_force.version or row.state.last is None:
-        return False
-    return all(reading.ours or reading.key[0] > row.state.last[0] for reading in new)
+def _all_later(new: Sequence[Reading], state_: State) -> bool:
+    """Whether all that is new and counts came after the last touchpoint of a state."""
+    return state_.last is not None and all(reading.ours or reading.key[0] > state_.last[0] for reading in new)
 
 
 async def _told(

@@ -11,7 +11,7 @@ from jornada.db import Conflict, Connection, Database, Unavailable
 from jornada.events import SubjectId, WorkspaceId
 from jornada.observe import logs
 from services.journey.domain import state
-from services.journey.domain.segments import InForce, Walk
+from services.journey.domain.segments import InForce, Walk, resumed
 from services.journey.store import accounts, identifiers, in_force, subjects
 from services.journey.store.subjects import Row, by_workspace
 from services.journey.worker import journeys, settling
@@ -90,19 +90,15 @@ async def _customers(
 ) -> list[Held]:
     people = {id_: row for id_, row in rows.items() if row.type == "customer" and row.merged_into is None}
     changes = Changes()
-    changes.refold = {row.id for row in people.values() if row.fold != state.FOLD or _outdated(row, force)}
+    walks = {id_: resumed(row.state, row.kept, force) for id_, row in people.items()}
+    changes.refold = {row.id for row in people.values() if row.fold != state.FOLD or walks[row.id] is None}
     journeys.check_folds(rows, changes)
     again = await journeys.after(connection, workspace, changes, rows, force) if changes.refold else {}
-    told = {id_: again[id_] if id_ in again else _standing(row) for id_, row in people.items()}
+    told = {
+        id_: again[id_] if id_ in again else Journey(row.state, row.sessions, walks[id_] or Walk())
+        for id_, row in people.items()
+    }
     return [Held(id_, "customer", each.state, each.sessions, as_of[id_], walk=each.walk) for id_, each in told.items()]
-
-
-def _outdated(row: Row, force: InForce) -> bool:
-    return bool(force.definitions) and (row.kept is None or row.kept.version != force.version)
-
-
-def _standing(row: Row) -> Journey:
-    return Journey(row.state, row.sessions, Walk(row.state, row.kept.stays if row.kept is not None else {}))
 
 
 async def _account(

@@ -13,14 +13,14 @@ from jornada.db import Connection
 from jornada.events import JourneySnapshot, MergedInto, SubjectId, SubjectType, WorkspaceId, encode
 from services.journey.domain.identity import Named
 from services.journey.domain.reading import EPOCH, instant, micros
-from services.journey.domain.segments import InForce, Walk, following, passed, walked
+from services.journey.domain.segments import InForce, Kept, Walk, following, passed, walked
 from services.journey.domain.snapshot import Standing, snapshot
 from services.journey.domain.stages import timeline
 from services.journey.domain.state import EMPTY, State, account_of
 from services.journey.domain.view import StateView
 from services.journey.store import identifiers, memberships, subjects
 from services.journey.store.memberships import Member
-from services.journey.store.subjects import Kept, Saved
+from services.journey.store.subjects import Saved
 
 TIMER = "stage"
 
