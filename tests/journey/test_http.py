@@ -159,6 +159,19 @@ async def test_a_segment_is_tried_set_listed_and_removed(served: Served) -> None
     await served.get("/v1/segments/quiet", 404)
 
 
+async def test_of_two_who_set_a_segment_at_once_both_succeed(served: Served) -> None:
+    answers = await asyncio.gather(
+        *(
+            served.client.put(f"/v1/segments/at_once_{n % 2}", json={"when": {"count": "signed_in", "is": 40 + n}})
+            for n in range(6)
+        )
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["version"] for answer in answers}) == 6
+    for name in ("at_once_0", "at_once_1"):
+        assert (await served.client.delete(f"/v1/segments/{name}")).status_code == 200
+
+
 async def test_a_flawed_condition_is_refused_with_all_its_flaws(served: Served) -> None:
     flawed = {"all": [{"stage": "name", "is": "actve"}, {"silence": "signed_in", "at_least": "two weeks"}]}
     answer = await served.client.put("/v1/personas/x", json={"when": flawed})

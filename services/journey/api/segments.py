@@ -78,7 +78,7 @@ def _serve(app: FastAPI, gate: Gate, database: Database, clock: Clock, role: Rol
             return answer(await _would_change(database, clock, principal.workspace, role, name, condition))
         text = in_force.text_of(condition)
         async with database.transaction([principal.workspace]) as connection:
-            await in_force.held(connection, principal.workspace)
+            await in_force.hold(connection, principal.workspace)
             found = await in_force.conditions(connection, principal.workspace, role)
             standing = next((each for each in found if each.name == name), None)
             if standing is None and len(found) >= _MOST:
@@ -94,6 +94,8 @@ def _serve(app: FastAPI, gate: Gate, database: Database, clock: Clock, role: Rol
     ) -> Response:
         """Takes it away; nobody is or was in it any more. `dry_run` only says how many would leave."""
         async with database.transaction([principal.workspace]) as connection:
+            if not dry_run:
+                await in_force.hold(connection, principal.workspace)
             found = await in_force.conditions(connection, principal.workspace, role)
             standing = _named(found, role, name)
             leaving = (await memberships.counts(connection, principal.workspace, role)).get(name, 0)

@@ -47,6 +47,16 @@ async def read(connection: Connection, workspace: WorkspaceId) -> InForce:
     return InForce() if row is None else await _in_force(connection, workspace, row)
 
 
+async def hold(connection: Connection, workspace: WorkspaceId) -> None:
+    """Has everybody else who folds by it or changes it wait for the end of this transaction."""
+    await connection.execute(
+        """insert into workspaces (workspace, rules) values ($1, $2)
+           on conflict (workspace) do update set version = workspaces.version""",
+        workspace,
+        DEFAULT.name,
+    )
+
+
 async def choose(connection: Connection, workspace: WorkspaceId, rules: RuleSet) -> None:
     """Puts a rule set in force and asks for every subject to be told by it; waits for batches under the old one."""
     await _next_version(connection, workspace)
