@@ -27,6 +27,10 @@ from tests.journey.makes import Folding, at, touchpoint
 from tests.journey.test_order import LATE_ALIAS, LIFE, REUNITED, SHARED, identifiers_of, shuffled
 
 _HOUR = 3_600_000_000
+_EVENTS = [
+    "Signed In", "Signed In", "Report Exported", "Signed Up", "Subscription Started", "Subscription Cancelled",
+    "Account Deleted", None,
+]  # fmt: skip
 QUIET = {"silence": "signed_in", "at_least": "14 days"}
 CONDITIONS: dict[str, Any] = {
     "quiet": QUIET,
@@ -51,7 +55,7 @@ def paths(draw: st.DrawFn) -> list[Touchpoint]:
     path = []
     for n in range(draw(st.integers(1, 8))):
         when = draw(st.integers(0, 400)) / 8
-        event = draw(st.sampled_from(["Signed In", "Report Exported", "Signed Up", None]))
+        event = draw(st.sampled_from(_EVENTS))
         if event is None:
             plan = draw(st.sampled_from(["pro", "free", None]))
             path.append(touchpoint(f"m{n}", when, type="identify", user_id="ana", traits={"plan": plan}))
@@ -243,6 +247,22 @@ async def test_a_change_of_rules_or_of_a_condition_tells_everybody_anew(database
     assert (told.stage.name, told.segments, told.former_segments) == ("lead", [], [])
     async with database.transaction([folding_.workspace]) as connection:
         assert await memberships.counts(connection, folding_.workspace, "segment") == {}
+
+
+async def test_a_condition_set_anew_holds_for_all_time_whoever_is_told_first(database: Database) -> None:
+    folding_ = Folding(database, now=at(30))
+    path = [touchpoint(f"m{n}", n, event="Report Exported", user_id=f"u{n % 2}") for n in range(6)]
+    await define(folding_, {"it": {"count": "custom", "at_least": 3}})
+    await folding_.fold(*path)
+    await define(folding_, {"it": {"count": "custom", "at_least": 2}})
+    await folding_.fold(touchpoint("m9", 9, event="Report Exported", user_id="u0"))
+    await folding_.refolder.work()
+    for user, entered in (("u0", at(2)), ("u1", at(3))):
+        id_ = await folding_.id_of("user_id", user)
+        assert id_ is not None
+        told = folding_.topic.last(id_)
+        assert isinstance(told, JourneySnapshot)
+        assert [each.entered_at for each in told.segments] == [entered], user
 
 
 async def test_the_last_condition_that_goes_leaves_nobody_anywhere(database: Database) -> None:
