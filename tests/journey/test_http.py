@@ -86,6 +86,7 @@ async def test_a_journey_is_told_over_http(served: Served) -> None:
     document = await served.get("/v1/customers/user_id:a%2Fb%20c")
     assert (document["touchpoints"], document["sessions"], document["stage"]["name"]) == (5, 4, "at_risk")
     assert document["measures"]["revenue"] == [{"amount": "1.1", "currency": "USD"}]
+    assert document["stage"]["seconds"] == 1_295_136  # 14.99 days
     assert await served.get(f"/v1/customers/{document['customer_id']}") == document
     past = await served.get("/v1/customers/anonymous_id:phone", as_of="2026-01-01T12:00:00Z")
     assert (past["touchpoints"], past["stage"]["name"]) == (1, "visitor")
@@ -123,8 +124,68 @@ async def test_what_cannot_be_told_is_said(served: Served) -> None:
     assert answer.status_code == 401
 
 
+async def test_a_segment_is_tried_set_listed_and_removed(served: Served) -> None:
+    await served.send(
+        touchpoint("t1", 1, event="Signed In", user_id="tea", workspace=served.workspace),
+        touchpoint("t2", 20, event="Signed In", user_id="tom", workspace=served.workspace),
+    )
+    quiet = {"all": [{"silence": "signed_in", "at_least": "14 days"}, {"count": "signed_in", "above": 0}]}
+
+    async def put(path: str, when: Any) -> httpx.Response:
+        return await served.client.put(path, json={"when": when})
+
+    tried = (await put("/v1/segments/quiet?dry_run=true", quiet)).json()
+    assert tried == {"name": "quiet", "dry_run": True, "customers": 1, "entering": 1, "leaving": 0}
+    assert (await served.get("/v1/segments"))["items"] == []
+    answer = (await put("/v1/segments/quiet", quiet)).json()
+    assert (answer["when"], (await put("/v1/segments/quiet", quiet)).json()) == (quiet, answer)
+    await put("/v1/personas/regular", {"days": "signed_in", "at_least": 1})
+    await served.send()
+    (listed,) = (await served.get("/v1/segments"))["items"]
+    assert (listed["name"], listed["version"], listed["customers"]) == ("quiet", answer["version"], 1)
+    assert await served.get("/v1/segments/quiet") == listed
+    found = await served.get("/v1/customers", segment="quiet", persona="regular")
+    assert [each["identifiers"][0]["value"] for each in found["items"]] == ["tea"]
+    document = await served.get("/v1/customers/user_id:tea")
+    assert document["segments"] == [{"name": "quiet", "entered_at": "2026-01-16T00:00:00Z"}]
+    assert [each["name"] for each in document["personas"]] == ["regular"]
+    tried = (await put("/v1/segments/quiet?dry_run=true", {"count": "signed_in", "is": 9})).json()
+    assert (tried["customers"], tried["entering"], tried["leaving"]) == (0, 0, 1)
+    gone = (await served.client.delete("/v1/segments/quiet?dry_run=true")).json()
+    assert (gone["leaving"], (await served.client.delete("/v1/segments/quiet")).status_code) == (1, 200)
+    await served.send()
+    assert (await served.get("/v1/customers", segment="quiet"))["items"] == []
+    assert (await served.get("/v1/customers/user_id:tea"))["segments"] == []
+    await served.get("/v1/segments/quiet", 404)
+
+
+async def test_of_two_who_set_a_segment_at_once_both_succeed(served: Served) -> None:
+    answers = await asyncio.gather(
+        *(
+            served.client.put(f"/v1/segments/at_once_{n % 2}", json={"when": {"count": "signed_in", "is": 40 + n}})
+            for n in range(6)
+        )
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["version"] for answer in answers}) == 6
+    for name in ("at_once_0", "at_once_1"):
+        assert (await served.client.delete(f"/v1/segments/{name}")).status_code == 200
+
+
+async def test_a_flawed_condition_is_refused_with_all_its_flaws(served: Served) -> None:
+    flawed = {"all": [{"stage": "name", "is": "actve"}, {"silence": "signed_in", "at_least": "two weeks"}]}
+    answer = await served.client.put("/v1/personas/x", json={"when": flawed})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_condition")
+    assert [each["at"] for each in answer.json()["errors"]] == ["/all/0/is", "/all/1/at_least"]
+    for name, given in (("X", {"trait": "x", "is": 1}), ("x", {})):
+        assert (await served.client.put(f"/v1/segments/{name}", json={"when": given})).status_code == 400
+    assert (await served.client.delete("/v1/personas/nobody")).status_code == 404
+
+
 async def test_rules_are_tried_and_chosen(served: Served) -> None:
     await served.send(touchpoint("r1", 1, event="Order Completed", user_id="rui", workspace=served.workspace))
+    shown = await served.get("/v1/stages")
+    assert (shown["rules"], shown["proposed"]) == ("subscription", "shop")
     tried = (await served.client.put("/v1/stages?dry_run=true", json={"rules": "shop"})).json()
     assert (tried["dry_run"], tried["changed"] > 0) == (True, True)
     assert (await served.get("/v1/stages"))["rules"] == "subscription"
@@ -132,3 +193,15 @@ async def test_rules_are_tried_and_chosen(served: Served) -> None:
     await served.send()
     assert (await served.get("/v1/stages/counts"))["customers"] == tried["counts"]["customers"]
     assert (await served.client.put("/v1/stages", json={"rules": "x"})).status_code == 400
+    wrong = await served.client.put(
+        "/v1/stages", json={"rules": "own", "change": {"active_days": 0, "years": 2, "value_classes": ["use"]}}
+    )
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "invalid_rules")
+    assert [each["at"] for each in wrong.json()["errors"]] == ["/change/active_days", "/change/years"]
+    fewer = {"rules": "own", "base": "shop", "change": {"active_days": 1}}
+    tried = (await served.client.put("/v1/stages?dry_run=true", json=fewer)).json()
+    assert (await served.client.put("/v1/stages", json=fewer)).json() == {"rules": "own"}
+    await served.send()
+    assert (await served.get("/v1/stages/counts"))["customers"] == tried["counts"]["customers"]
+    assert (await served.get("/v1/stages"))["in_force"]["active_days"] == 1
+    assert (await served.get("/v1/customers/user_id:rui"))["stage"]["name"] == "active"

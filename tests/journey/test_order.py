@@ -100,7 +100,24 @@ SHARED_FROM_THE_START = [
     touchpoint("d3", 0, type="alias", previous_id="tablet", user_id="ana"),
     touchpoint("d4", 0, type="alias", previous_id="tablet", user_id="bia"),
 ]
+LIFE = [
+    touchpoint("n1", 0, event="Signed Up", user_id="ana"),
+    *(touchpoint(f"n{day}", day, event="Report Exported", user_id="ana") for day in (2, 3, 4)),
+    touchpoint("n5", 5, event="Survey Responded", user_id="ana", properties={"survey_type": "nps", "score": 10}),
+    touchpoint("n6", 6, event="Survey Responded", user_id="ana", properties={"survey_type": "nps", "score": 2}),
+    touchpoint("n7", 80, event="Report Exported", user_id="ana"),
+    *(touchpoint(f"p{day}", day, event="Report Exported", user_id="ana") for day in (82, 84)),
+    touchpoint("n8", 85, event="Referral Made", user_id="ana"),
+    touchpoint("n9", 90, event="Account Deleted", user_id="ana"),
+    touchpoint("o1", 120, event="Subscription Started", user_id="ana", role="billing",
+               properties={"renewal_at": "2026-07-01", "auto_renew": False}),
+    touchpoint("o2", 121, event="Subscription Cancelled", user_id="ana", role="billing"),
+    touchpoint("o3", 130, event="Subscription Renewed", user_id="ana", role="billing"),
+    touchpoint("o4", 131, type="group", user_id="ana", group_id="acme"),
+    touchpoint("o5", 140, event="Account Deleted", group_id="acme", role="billing"),
+]  # fmt: skip
 STORIES = {
+    "life": LIFE,
     "shared_from_the_start": SHARED_FROM_THE_START,
     "alias_first": ALIAS_FIRST,
     "late_alias": LATE_ALIAS,
@@ -127,6 +144,17 @@ async def test_any_order_batching_and_repetition_gives_the_same_documents(databa
     assert one_by_one == in_order
     for seed in range(6 if len(story) < 20 else 2):
         assert await outcome(database, shuffled(story, seed), named) == in_order, f"seed {seed}"
+
+
+async def test_a_life_is_told_in_all_its_stages(database: Database) -> None:
+    folding = Folding(database)
+    await folding.fold(*LIFE)
+    told = await folding.told("user_id", "ana")
+    assert told is not None
+    assert [each.name for each in told.stages] == [
+        "onboarding", "active", "advocate", "active", "at_risk", "churned", "won_back", "active", "advocate", "churned",
+        "won_back", "at_risk", "won_back",
+    ]  # fmt: skip
 
 
 async def test_a_device_that_two_users_take_over_at_once_leaves_nothing_behind(database: Database) -> None:

@@ -12,7 +12,8 @@ from services.journey.domain.decay import decayed
 from services.journey.domain.reading import instant, read
 from services.journey.domain.rules import APP, SHOP, SUBSCRIPTION, RuleSet
 from services.journey.domain.sessions import GAP, Session, coalesced
-from services.journey.domain.stages import history, next_change, own_gap, timeline
+from services.journey.domain.silences import own_gap
+from services.journey.domain.stages import history, next_change, timeline
 from tests.journey.makes import at, touchpoint
 
 
@@ -40,12 +41,13 @@ def test_a_customer_climbs_falls_silent_and_comes_back() -> None:
         ("at_risk", at(22), "silence", "m8"),
         ("active", at(30), "value_days", "m30"),
         ("at_risk", at(44), "silence", "m30"),
+        ("churned", at(90), "silence", "m30"),
     ]
 
 
 def test_silence_is_measured_by_the_customers_own_gaps() -> None:
     told = [used("m0", 0, "Signed Up"), *(used(f"m{n}", 20 * n) for n in range(1, 7))]
-    assert course(SUBSCRIPTION, *told)[-1] == ("at_risk", at(140), "silence", "m6")
+    assert course(SUBSCRIPTION, *told)[-2] == ("at_risk", at(140), "silence", "m6")
 
 
 def test_a_payment_unrecovered_for_seven_days_and_a_cancellation_are_risks() -> None:
@@ -68,9 +70,10 @@ def test_a_shop_counts_purchases_and_an_app_its_openings() -> None:
         ("onboarding", at(0), "purchased", "m0"),
         ("active", at(100), "value_days", "m1"),
         ("at_risk", at(280), "silence", "m1"),
+        ("churned", at(465), "silence", "m1"),
     ]
     opened = [touchpoint(f"m{n}", n, anonymous_id="phone", event="Application Opened") for n in range(3)]
-    assert [stage for stage, *_ in course(APP, *opened)] == ["onboarding", "active", "at_risk"]
+    assert [stage for stage, *_ in course(APP, *opened)] == ["onboarding", "active", "at_risk", "churned"]
 
 
 def test_the_own_gap_is_the_nearest_rank_ninetieth_percentile_of_the_last_twenty() -> None:

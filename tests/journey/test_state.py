@@ -22,6 +22,9 @@ _EVENTS = (
     "Payment Failed",
     "Survey Responded",
     "Consent Updated",
+    "Subscription Started",
+    "Account Deleted",
+    "Referral Made",
 )
 _PROPERTIES = st.fixed_dictionaries(
     {},
@@ -39,6 +42,8 @@ _PROPERTIES = st.fixed_dictionaries(
         "channel": st.just("email"),
         "purpose": st.just("marketing"),
         "status": st.sampled_from(["granted", "revoked", "maybe"]),
+        "auto_renew": st.booleans(),
+        "renewal_at": st.sampled_from(["2026-03-01", "never"]),
         "effective_at": st.sampled_from(["2026-02-01", "2026-02-01T00:00:00Z", "soon"]),
     },
 )
@@ -74,6 +79,17 @@ def test_any_order_and_any_parts_give_the_same_state(told: list[Reading], chance
     cut = chance.randint(0, len(order))
     a, b = folding.fold(order[:cut]), folding.fold(order[cut:])
     assert encode(state.join(a, b)) == encode(state.join(b, a)) == encode(whole)
+
+
+@given(st.randoms(), st.integers(0, 500))
+def test_days_counted_are_the_latest_whatever_the_order(chance: random.Random, cut: int) -> None:
+    told = [State(counts={"custom": {str(day): 1}}) for day in [*range(0, 900, 2), *range(0, 900, 9)]]
+    chance.shuffle(told)
+    whole = state.join(state.joined(told[:cut]), state.joined(told[cut:]))
+    assert (
+        list(map(int, sorted(whole.counts["custom"], key=int))) == sorted({*range(0, 900, 2), *range(0, 900, 9)})[-400:]
+    )
+    assert whole.counts["custom"]["882"] == 2
 
 
 @given(readings())

@@ -14,7 +14,7 @@ from jornada.db import Database
 from jornada.events import REJECTIONS, JourneySnapshot, MergedInto, Rejection, WorkspaceId, decode, new_id
 from services.journey.domain.rules import SHOP
 from services.journey.domain.state import FOLD
-from services.journey.store import rules
+from services.journey.store import in_force
 from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
@@ -125,7 +125,7 @@ async def test_a_change_of_rules_tells_every_subject_anew(database: Database) ->
     folding = Folding(database, now=at(20))
     await folding.fold(*(touchpoint(f"m{n}", n, event="Report Exported", user_id=f"u{n % 3}") for n in range(9)))
     async with database.transaction([folding.workspace]) as connection:
-        await rules.choose(connection, folding.workspace, SHOP)
+        await in_force.choose(connection, folding.workspace, SHOP)
     assert await folding.refolder.work() == 3
     assert await folding.refolder.work() == 0
     id_ = await folding.id_of("user_id", "u1")
@@ -138,6 +138,8 @@ async def test_a_change_of_rules_tells_every_subject_anew(database: Database) ->
 async def test_no_row_of_another_workspace_is_seen_without_a_where(database: Database) -> None:
     mine, theirs = Folding(database), Folding(database)
     for each in (mine, theirs):
+        async with database.transaction([each.workspace]) as connection:
+            await in_force.define(connection, each.workspace, "segment", "all", b'{"count":"custom","is":0}', at(0))
         await each.fold(
             touchpoint("m1", 0, user_id="ana", anonymous_id="phone"),
             touchpoint("m2", 1, type="group", user_id="ana", group_id="acme"),
@@ -145,7 +147,7 @@ async def test_no_row_of_another_workspace_is_seen_without_a_where(database: Dat
         )
     tables = (
         "accepted", "touchpoints", "identifiers", "device_users", "aliases", "device_facts", "subjects", "sessions",
-        "account_shares", "refolds", "workspaces",
+        "account_shares", "refolds", "workspaces", "conditions", "memberships",
     )  # fmt: skip
     async with database.transaction([mine.workspace]) as connection:
         for table in tables:

@@ -26,19 +26,25 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
 
     @app.get("/v1/customers", tags=["customers"])
     async def listed(
+        *,
         principal: Principal = Depends(gate.needs("read")),
         limit: Limit = 100,
         cursor: str | None = None,
         stage: str | None = None,
         account: str | None = None,
+        segment: str | None = None,
+        persona: str | None = None,
         q: str | None = None,
         as_of: AsOf = None,
     ) -> Response:
-        """Customers by id; `q` is a part of a name or identifier, `account` an account's id or reference."""
+        """Customers by id; `q` is a part of a name or identifier, `account` an account's id or reference.
+
+        `segment` and `persona` name one, and list who is in it now.
+        """
         documents.refuse_as_of(as_of)
         async with database.transaction([principal.workspace]) as connection:
             of = await account_named(connection, principal.workspace, account) if account is not None else None
-            wanted = Filter("customer", stage, of, q)
+            wanted = Filter("customer", stage, of, q, segment, persona)
             found = await portraits.listed(connection, principal.workspace, wanted, limit + 1, id_after(cursor))
         following = cursor_of(str(found[limit - 1].subject_id)) if len(found) > limit else None
         return answer(page([documents.item(each) for each in found[:limit]], following))

@@ -23,9 +23,19 @@ _BECAUSE = {
     "app_opened": ("Opened the app", "Abriu o aplicativo"),
     "value_days": ("Used it on enough days", "Usou em dias suficientes"),
     "purchases": ("Bought again", "Comprou de novo"),
+    "renewal": ("Active for half a year, and renewed", "Ativo há meio ano, e renovou"),
+    "many_purchases": ("Active for half a year, and bought five times", "Ativo há meio ano, e comprou cinco vezes"),
+    "value_weeks": ("Used it in nearly every week", "Usou em quase todas as semanas"),
+    "many_value_days": ("Comes back again and again", "Volta sempre"),
+    "promoter": ("Would recommend us", "Recomendaria"),
+    "referral": ("Referred somebody", "Indicou alguém"),
     "silence": ("Silent for longer than usual", "Em silêncio por mais tempo que o habitual"),
     "payment_failed": ("A payment has failed for 7 days", "Um pagamento está em falta há 7 dias"),
     "cancellation": ("A cancellation stands", "Há um cancelamento em vigor"),
+    "account_deleted": ("Deleted the account", "Excluiu a conta"),
+    "contract_ended": ("The contract ended 30 days ago", "O contrato terminou há 30 dias"),
+    "subscription_renewed": ("Renewed the subscription", "Renovou a assinatura"),
+    "came_back": ("Came back", "Voltou"),
 }
 
 
@@ -53,15 +63,25 @@ def journey(snapshot: JourneySnapshot) -> dict[str, Any]:
         "identifiers": snapshot.identifiers,
         "traits": snapshot.traits,
         "rules": snapshot.rules,
-        "stage": _stage(snapshot.stage),
-        "stages": [{**_stage(each), "left_at": each.left_at} for each in snapshot.stages],
+        "stage": _stage(snapshot.stage, snapshot.as_of),
+        "stages": [{**_stage(each, snapshot.as_of), "left_at": each.left_at} for each in snapshot.stages],
         "first_seen_at": snapshot.first_seen_at,
         "last_seen_at": snapshot.last_seen_at,
         "touchpoints": snapshot.touchpoints,
         "sessions": snapshot.sessions,
         "measures": snapshot.measures,
     }
-    return document | ({"account_id": snapshot.account_id} if snapshot.subject_type == "customer" else {})
+    return document | (_customers_own(snapshot) if snapshot.subject_type == "customer" else {})
+
+
+def _customers_own(snapshot: JourneySnapshot) -> dict[str, Any]:
+    return {
+        "account_id": snapshot.account_id,
+        "segments": snapshot.segments,
+        "personas": snapshot.personas,
+        "former_segments": snapshot.former_segments,
+        "former_personas": snapshot.former_personas,
+    }
 
 
 def item(snapshot: JourneySnapshot) -> dict[str, Any]:
@@ -72,7 +92,7 @@ def item(snapshot: JourneySnapshot) -> dict[str, Any]:
         "identifiers": snapshot.identifiers,
         "name": snapshot.traits.get("name"),
         "traits": snapshot.traits,
-        "stage": _stage(snapshot.stage),
+        "stage": _stage(snapshot.stage, snapshot.as_of),
         "first_seen_at": snapshot.first_seen_at,
         "last_seen_at": snapshot.last_seen_at,
         "touchpoints": snapshot.touchpoints,
@@ -107,7 +127,9 @@ def whole(reading: Reading, session: UUID | None) -> dict[str, Any]:
     return touchpoint(reading, session) | {"type": reading.touchpoint.type, "body": reading.touchpoint.body}
 
 
-def _stage(stage: Stage) -> dict[str, Any]:
+def _stage(stage: Stage, as_of: datetime) -> dict[str, Any]:
+    """A stage with why, and for how many seconds the subject stands or stood there."""
     english, portuguese = _BECAUSE.get(stage.rule, (stage.rule, stage.rule))
     because = {"code": stage.rule, "message_id": stage.message_id, "text": {"en": english, "pt-BR": portuguese}}
-    return {"name": stage.name, "entered_at": stage.entered_at, "because": because}
+    seconds = int(((stage.left_at or as_of) - stage.entered_at).total_seconds())
+    return {"name": stage.name, "entered_at": stage.entered_at, "seconds": seconds, "because": because}

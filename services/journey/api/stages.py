@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 from uuid import UUID
 
 from fastapi import Depends, FastAPI
@@ -16,16 +17,24 @@ from jornada.web import Gate, Problem
 from jornada.web.app import answer
 from services.journey.domain import stages
 from services.journey.domain.reading import instant
-from services.journey.domain.rules import RULE_SETS, RuleSet
-from services.journey.store import portraits, rules
+from services.journey.domain.rules import DEFAULT, OWN, RULE_SETS, InvalidRules, RuleSet, own, proposed
+from services.journey.domain.vocabulary import ALL_KINDS
+from services.journey.store import in_force, portraits
 
 _PIECE = 200
+_LOOKED_AT = 500
 
 
 class Choice(BaseModel):
-    """The name of a rule set: `subscription`, `shop` or `app`."""
+    """The name of a rule set: `subscription`, `shop` or `app`; or `own`, which is one of them with parts replaced."""
 
     rules: str = Field(examples=["subscription"])
+    base: str = Field(default=DEFAULT.name, description="With `own`: which one of them it begins from.")
+    change: dict[str, Any] = Field(
+        default={},
+        description="With `own`: the parts that differ, by the names that GET shows.",
+        examples=[{"active_days": 5, "at_risk_floor_days": 10}],
+    )
 
 
 def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
@@ -33,23 +42,25 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
 
     @app.get("/v1/stages", tags=["stages"])
     async def shown(principal: Principal = Depends(gate.needs("read"))) -> Response:
-        """The rule set in force, and those there are."""
+        """The rule set in force, the one that suits what the workspace sends, and those there are."""
         async with database.transaction([principal.workspace]) as connection:
-            in_force = await rules.read(connection, principal.workspace)
-        return answer({"rules": in_force.name, "sets": list(RULE_SETS.values())})
+            force = await in_force.read(connection, principal.workspace)
+            seen = await portraits.kinds_seen(connection, principal.workspace, _LOOKED_AT)
+        suited = proposed(seen).name if seen else None
+        return answer(
+            {"rules": force.rules.name, "proposed": suited, "in_force": force.rules, "sets": list(RULE_SETS.values())}
+        )
 
     @app.put("/v1/stages", tags=["stages"])
     async def chosen(
         choice: Choice, principal: Principal = Depends(gate.needs("write")), dry_run: bool = False
     ) -> Response:
         """Chooses a rule set; every subject is told by it within seconds. `dry_run` only says how many would change."""
-        wanted = RULE_SETS.get(choice.rules)
-        if wanted is None:
-            raise Problem(400, "unknown_rules", f"The rule sets are {', '.join(RULE_SETS)}.")
+        wanted = _chosen(choice)
         if dry_run:
             return answer(await _would_change(database, clock, principal.workspace, wanted))
         async with database.transaction([principal.workspace]) as connection:
-            await rules.choose(connection, principal.workspace, wanted)
+            await in_force.choose(connection, principal.workspace, wanted)
         return answer({"rules": wanted.name})
 
     @app.get("/v1/stages/counts", tags=["stages"])
@@ -57,6 +68,21 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
         """How many customers and how many accounts stand at each stage."""
         async with database.transaction([principal.workspace]) as connection:
             return answer(await portraits.stage_counts(connection, principal.workspace))
+
+
+def _chosen(choice: Choice) -> RuleSet:
+    base = RULE_SETS.get(choice.base if choice.rules == OWN else choice.rules)
+    if base is None:
+        raise Problem(
+            400, "unknown_rules", f"The rule sets are {', '.join(RULE_SETS)}, and {OWN}, based on one of them."
+        )
+    if choice.rules != OWN:
+        return base
+    try:
+        return own(base, choice.change, ALL_KINDS)
+    except InvalidRules as error:
+        flaws = [{"at": f"/change/{name}", "message": why} for name, why in error.flaws]
+        raise Problem(400, "invalid_rules", f"{flaws[0]['at']}: {flaws[0]['message']}", errors=flaws) from error
 
 
 async def _would_change(database: Database, clock: Clock, workspace: WorkspaceId, wanted: RuleSet) -> dict[str, object]:

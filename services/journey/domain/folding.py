@@ -6,6 +6,7 @@ from typing import Any
 
 from jornada.events import Money
 from services.journey.domain import state as states
+from services.journey.domain.contracts import STARTS
 from services.journey.domain.reading import Key, Reading, amount, dated, micros, nanos, text, whole
 from services.journey.domain.state import EMPTY, Register, State, Ticket
 from services.journey.domain.vocabulary import BILLING, VALUE_CLASSES
@@ -41,6 +42,7 @@ def single(reading: Reading) -> State:
         last=key,
         known=key if named else None,
         kinds={kind: (1, *key, key[0])},
+        counts={kind: {str(key[0] // _DAY): 1}},
         days=_days(reading),
         purchases=[key] if kind == "purchased" else [],
         features=_features(reading),
@@ -51,6 +53,9 @@ def single(reading: Reading) -> State:
         revenue=_revenue(reading),
         feedback=_feedback(reading),
         consents=_consents(reading),
+        answers=_answers(reading),
+        referrals=[key] if kind == "referral_made" else [],
+        deletions=[key] if kind == "account_deleted" else [],
         groups=_groups(reading),
         account_traits=_account_traits(reading),
         live=None if touchpoint.history else received,
@@ -75,7 +80,8 @@ def shares(readings: Sequence[Reading]) -> Mapping[str, State]:
 def own_share(readings: Iterable[Reading], account: str) -> State:
     """What an account's own touchpoints add to it: its contract included, whoever they name."""
     state = fold(readings)
-    return states.join(states.share(state, account), State(contract=state.contract, billing=state.billing))
+    own = State(contract=state.contract, billing=state.billing, deletions=state.deletions)
+    return states.join(states.share(state, account), own)
 
 
 def _register(reading: Reading, value: Any) -> Register:
@@ -121,6 +127,11 @@ def _contract(reading: Reading) -> list[states.Contract]:
     if reading.kind not in _CONTRACT:
         return []
     effective = dated(reading.properties.get("effective_at"))
+    if reading.kind in STARTS:
+        # A contract that renews by itself has no end until somebody sets one.
+        effective = (
+            dated(reading.properties.get("renewal_at")) if reading.properties.get("auto_renew") is False else None
+        )
     return [(*reading.key, reading.kind, None if effective is None else micros(effective))]
 
 
@@ -160,6 +171,11 @@ def _feedback(reading: Reading) -> dict[str, Register]:
     if reading.kind != "survey_responded" or score is None or survey not in {"nps", "csat"}:
         return {}
     return {str(survey): _register(reading, score)}
+
+
+def _answers(reading: Reading) -> list[states.Answer]:
+    score = _feedback(reading).get("nps")
+    return [] if score is None else [(*reading.key, int(float(score[2])))]
 
 
 def _consents(reading: Reading) -> dict[str, Register]:

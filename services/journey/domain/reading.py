@@ -14,7 +14,7 @@ from services.journey.domain import vocabulary
 Key = tuple[int, str]
 """A place in event-time order: microseconds since 1970, message id."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MOST_DIGITS = 18
 NANO = 10**9
@@ -86,12 +86,12 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def micros(at: datetime) -> int:
     """Microseconds since 1970, exactly."""
-    return (at - _EPOCH) // _MICROSECOND
+    return (at - EPOCH) // _MICROSECOND
 
 
 def instant(us: int) -> datetime:
     """The instant of microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=us)
+    return EPOCH + timedelta(microseconds=us)
 
 
 def text(value: Any) -> str:

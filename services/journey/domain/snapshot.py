@@ -22,10 +22,11 @@ from jornada.events import (
     Use,
     WorkspaceId,
 )
-from services.journey.domain import stages
+from services.journey.domain import contracts, silences, stages
 from services.journey.domain.decay import LADDER, decayed
 from services.journey.domain.reading import NANO, dated, instant, micros
 from services.journey.domain.rules import RuleSet
+from services.journey.domain.segments import Stays, memberships
 from services.journey.domain.state import FOLD, MOST_FEATURES, Register, State, Ticket, value_days
 
 _STAGES = 20
@@ -34,7 +35,10 @@ _OPEN_TICKETS = 100
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Who a state is about, and what its touchpoints do not tell. `people` are an account's: each one's state."""
+    """Who a state is about, and what its touchpoints do not tell. `people` are an account's: each one's state.
+
+    `stays` are in segments and personas, as of the snapshot's instant.
+    """
 
     workspace: WorkspaceId
     type: SubjectType
@@ -43,6 +47,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     sessions: int
     account_id: SubjectId | None = None
     people: Sequence[State] = ()
+    stays: Stays = {}
 
 
 def snapshot(
@@ -74,6 +79,10 @@ def snapshot(
         measures=measures(state, rules, standing.people),
         traits=traits(state),
         account_id=standing.account_id,
+        segments=memberships(standing.stays, "segment", lasting=True),
+        personas=memberships(standing.stays, "persona", lasting=True),
+        former_segments=memberships(standing.stays, "segment", lasting=False),
+        former_personas=memberships(standing.stays, "persona", lasting=False),
         live_at=None if state.live is None else instant(state.live),
         history_at=None if state.history is None else instant(state.history),
     )
@@ -105,7 +114,7 @@ def use(state: State, rules: RuleSet) -> Use | None:
     return Use(
         last_value_at=at,
         value_days=len(days),
-        own_gap_days=stages.own_gap(stages.gaps_of(days), rules),
+        own_gap_days=silences.own_gap(silences.gaps_of(days), rules),
         days_decayed=[Decayed(half_life, decayed(days, half_life, last), at) for half_life in LADDER],
         features={name: instant(us) for name, us in list(state.features.items())[:MOST_FEATURES]},
     )
@@ -153,7 +162,7 @@ def _open(name: str, ticket: Ticket) -> OpenTicket | None:
 def _billing(state: State) -> Billing | None:
     if not state.billing and not state.contract:
         return None
-    unpaid, cancels = stages.unpaid_since(state.contract), stages.cancels_at(state.contract)
+    unpaid, cancels = contracts.unpaid_since(state.contract), contracts.cancels_at(state.contract)
     facts = {name: msgspec.json.decode(register[2]) for name, register in state.billing.items()}
     plan, seats, mrr = facts.get("plan"), facts.get("seats"), facts.get("mrr")
     return Billing(

@@ -1,21 +1,28 @@
 """The stages of a journey and when each was entered: what they would be had every touchpoint come in order."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from datetime import datetime
+from itertools import groupby
 from typing import NamedTuple
 
 from jornada.events import Stage
+from services.journey.domain import silences
+from services.journey.domain.contracts import CANCELLED, STARTS, Period, Term, idle_from, lapsed, terms, threats
+from services.journey.domain.ladder import (
+    ACTIVE,
+    BEGUN,
+    LADDER,
+    WON_BACK,
+    Chapter,
+    Step,
+    first_chapter,
+    later,
+    promoting,
+    steps,
+)
 from services.journey.domain.reading import Key, instant, micros
 from services.journey.domain.rules import RuleSet
-from services.journey.domain.state import Contract, Day, State, value_days
-
-_DAY = 86_400_000_000
-_PAYMENT = timedelta(days=7)
-_LADDER = ("visitor", "lead", "onboarding", "active")
-_AT_RISK_FROM = _LADDER.index("onboarding")
-_GAPS = 20
-_FEWEST_GAPS = 4
+from services.journey.domain.state import State
 
 
 class Entry(NamedTuple):
@@ -25,12 +32,6 @@ class Entry(NamedTuple):
     stage: str
     rule: str
     message_id: str
-
-
-class _Risk(NamedTuple):
-    rule: str
-    begins: Key
-    ends: Key | None
 
 
 class _Change(NamedTuple):
@@ -44,24 +45,20 @@ class _Change(NamedTuple):
 
 def timeline(state: State, rules: RuleSet) -> list[Entry]:
     """Every stage ever entered, those that silence alone will bring included, in order."""
-    changes = sorted([*_climbs(state, rules), *_turns(_risks(state, rules))])
     entries: list[Entry] = []
-    rank, climbed_by, risks = -1, "", dict[str, str]()
-    for us, group in groupby(changes, key=lambda change: change.us):
-        cause = ""
-        for change in group:
-            cause = cause or change.message_id
-            if change.rank >= 0:
-                rank, climbed_by = (change.rank, change.rule) if change.rank > rank else (rank, climbed_by)
-                cause = change.message_id
-            elif change.opens:
-                risks[change.rule] = change.message_id
-            else:
-                risks.pop(change.rule, None)
-        entry = _standing(us, rank, climbed_by, risks, cause)
-        if entry is not None and (not entries or entries[-1].stage != entry.stage):
-            entries.append(entry)
-    return entries
+    chapter = first_chapter(state, rules)
+    while True:
+        climbed = steps(state, chapter, rules)
+        end = _end(chapter, climbed, rules)
+        entries += _told(chapter, climbed, rules, end)
+        if end is None:
+            return entries
+        (us, message_id), rule = end
+        entries.append(Entry(us, "churned", rule, message_id))
+        back = _won_back(chapter, us)
+        if back is None:
+            return entries
+        chapter = later(state, chapter, back)
 
 
 def next_change(state: State, rules: RuleSet, now: datetime) -> datetime | None:
@@ -86,130 +83,86 @@ def history(entries: Sequence[Entry], as_of: datetime) -> list[Stage]:
     ]
 
 
-def own_gap(gaps: Sequence[int], rules: RuleSet) -> int:
-    """The nearest-rank 90th percentile of the last 20 gaps in days; below 4 of them what the rules expect."""
-    if len(gaps) < _FEWEST_GAPS:
-        return rules.expected_gap_days
-    last = sorted(gaps[-_GAPS:])
-    return last[-(-len(last) * 9 // 10) - 1]
+def _end(chapter: Chapter, climbed: Sequence[Step], rules: RuleSet) -> tuple[Key, str] | None:
+    """Where the chapter ends with the customer churned, and by which rule.
+
+    Who deletes their account has churned whatever runs; by silence or a contract's end, whoever had begun until then.
+    """
+    found = [(key, "account_deleted") for key in chapter.deletions]
+    begun = min((step.key[0] for step in climbed if step.rank >= BEGUN), default=None)
+    if begun is not None:
+        running = terms(chapter.contract)
+        found += [(key, "contract_ended") for key in lapsed(running) if key[0] >= begun]
+        found += [(key, "silence") for key in _fallen_silent(chapter, running, begun, rules)]
+    return min(found, default=None)
 
 
-def gaps_of(days: Iterable[int]) -> list[int]:
-    """The gaps between value days, in whole days, in order."""
-    return [later - earlier for earlier, later in pairwise(sorted(days))]
+def _fallen_silent(chapter: Chapter, running: Sequence[Term], begun: int, rules: RuleSet) -> list[Key]:
+    """Where silence without a running contract was final. Who began amid a silence is not silent yet."""
+    found = []
+    for _, (silent, message_id), ends in silences.final(chapter.days, rules):
+        us = idle_from(running, max(silent, begun))
+        if us is not None and (ends is None or us < ends[0]) and (silent >= begun or us > begun):
+            found.append((us, message_id))
+    return found
 
 
-def unpaid_since(contract: Sequence[Contract]) -> int | None:
-    """The first payment failure after the last recovery, in microseconds; None while all is paid."""
-    since: int | None = None
-    for us, _, kind, _ in contract:
-        if kind == "payment_failed":
-            since = us if since is None else since
-        elif kind == "payment_recovered":
-            since = None
-    return since
+def _won_back(chapter: Chapter, us: int) -> Step | None:
+    """What brings a customer back who churned: a contract, or, for who never had one, a later value day."""
+    contract = [fact for fact in chapter.contract if fact[2] in STARTS or fact[2] == CANCELLED]
+    back = [(fact[:2], fact[2]) for fact in contract if fact[0] > us and fact[2] in STARTS]
+    if not any(fact[0] <= us for fact in contract):
+        back += [(day[:2], "came_back") for day in chapter.days.values() if day[0] > us]
+    return Step(WON_BACK, *min(back)) if back else None
 
 
-def cancels_at(contract: Sequence[Contract]) -> int | None:
-    """When the contract ends by the cancellation that stands, in microseconds; None without one."""
-    ends: int | None = None
-    for us, _, kind, effective in contract:
-        if kind == "subscription_cancelled":
-            ends = us if effective is None else effective
-        elif kind in {"subscription_started", "subscription_renewed"}:
-            ends = None
-    return ends
+def _told(chapter: Chapter, climbed: Iterable[Step], rules: RuleSet, end: tuple[Key, str] | None) -> list[Entry]:
+    """The stages entered before the chapter ends."""
+    risks = [*silences.worrying(chapter.days, rules), *threats(chapter.contract)]
+    climbs = [_Change(key[0], 0, key[1], rank, rule, True) for rank, key, rule in climbed]
+    changes = sorted([*climbs, *_turns([*risks, *promoting(chapter)])])
+    entries: list[Entry] = []
+    rank, climbed_by, holding = -1, "", dict[str, str]()
+    for us, group in groupby(changes, key=lambda change: change.us):
+        if end is not None and us >= end[0][0]:
+            break
+        cause = ""
+        for change in group:
+            cause = cause or change.message_id
+            if change.rank >= 0:
+                rank, climbed_by = (change.rank, change.rule) if change.rank > rank else (rank, climbed_by)
+                cause = change.message_id
+            elif change.opens:
+                holding[change.rule] = change.message_id
+            else:
+                holding.pop(change.rule, None)
+        entry = _standing(us, rank, climbed_by, holding, cause)
+        if entry is not None and (not entries or entries[-1].stage != entry.stage):
+            entries.append(entry)
+    return entries
 
 
-def _standing(us: int, rank: int, climbed_by: str, risks: Mapping[str, str], cause: str) -> Entry | None:
+_PROMOTING = ("promoter", "referral")
+
+
+def _standing(us: int, rank: int, climbed_by: str, holding: Mapping[str, str], cause: str) -> Entry | None:
     if rank < 0:
         return None
-    if rank >= _AT_RISK_FROM and risks:
-        rule = next(iter(risks))
-        return Entry(us, "at_risk", rule, risks[rule])
-    return Entry(us, _LADDER[rank], climbed_by, cause)
+    risks = [rule for rule in holding if rule not in _PROMOTING]
+    if rank >= BEGUN and risks:
+        return Entry(us, "at_risk", risks[0], holding[risks[0]])
+    promoted = [rule for rule in _PROMOTING if rule in holding]
+    if rank >= ACTIVE and promoted:
+        return Entry(us, "advocate", promoted[0], holding[promoted[0]])
+    return Entry(us, LADDER[rank], climbed_by, cause)
 
 
-def _climbs(state: State, rules: RuleSet) -> list[_Change]:
-    """The first instants at which the rules of the ladder, which latch, became true."""
-    begun = [(seen[1], seen[2], kind) for kind, seen in state.kinds.items() if kind in rules.onboarding_kinds]
-    reached = [
-        (0, "first_touchpoint", state.first),
-        (1, "known", state.known),
-        (2, min(begun)[2] if begun else "", min(begun)[:2] if begun else None),
-        (3, *_activation(state, rules)),
-    ]
-    return [_Change(key[0], 0, key[1], rank, rule, True) for rank, rule, key in reached if key is not None]
-
-
-def _activation(state: State, rules: RuleSet) -> tuple[str, Key | None]:
-    days = value_days(state, rules.value_classes)
-    numbers = sorted(days)
-    found: list[tuple[Key, str]] = []
-    for last in range(rules.active_days - 1, len(numbers)):
-        span = numbers[last] - numbers[last - rules.active_days + 1] + 1
-        if rules.active_within_days is None or span <= rules.active_within_days:
-            found.append((days[numbers[last]][:2], "value_days"))
-            break
-    if 0 < rules.active_purchases <= len(state.purchases):
-        found.append((state.purchases[rules.active_purchases - 1], "purchases"))
-    if not found:
-        return "", None
-    key, rule = min(found)
-    return rule, key
-
-
-def _risks(state: State, rules: RuleSet) -> list[_Risk]:
-    risks = [
-        *_silences(value_days(state, rules.value_classes), rules),
-        *_unpaid(state.contract),
-        *_cancelled(state.contract),
-    ]
-    return [risk for risk in risks if risk.ends is None or risk.begins[0] < risk.ends[0]]
-
-
-def _turns(risks: Iterable[_Risk]) -> list[_Change]:
+def _turns(periods: Iterable[Period]) -> list[_Change]:
     changes = []
-    for rule, begins, ends in risks:
+    for rule, begins, ends in periods:
+        if ends is not None and begins[0] >= ends[0]:
+            continue
         changes.append(_Change(begins[0], 2, begins[1], -1, rule, True))
         if ends is not None:
             changes.append(_Change(ends[0], 1, ends[1], -1, rule, False))
     return changes
-
-
-def _silences(days: Mapping[int, Day], rules: RuleSet) -> list[_Risk]:
-    numbers = sorted(days)
-    gaps = gaps_of(numbers)
-    silences = []
-    for place, number in enumerate(numbers):
-        _, _, last, message_id = days[number]
-        following = days[numbers[place + 1]][:2] if place + 1 < len(numbers) else None
-        if following is not None and following[0] - last <= rules.at_risk_floor_days * _DAY:
-            continue
-        patience = max(rules.at_risk_floor_days, own_gap(gaps[max(place - _GAPS, 0) : place], rules))
-        silences.append(_Risk("silence", (last + patience * _DAY, message_id), following))
-    return silences
-
-
-def _unpaid(contract: Sequence[Contract]) -> list[_Risk]:
-    risks: list[_Risk] = []
-    since: Key | None = None
-    for us, message_id, kind, _ in contract:
-        if kind == "payment_failed" and since is None:
-            since = (us + _PAYMENT // timedelta(microseconds=1), message_id)
-        elif kind == "payment_recovered" and since is not None:
-            risks.append(_Risk("payment_failed", since, (us, message_id)))
-            since = None
-    return [*risks, _Risk("payment_failed", since, None)] if since is not None else risks
-
-
-def _cancelled(contract: Sequence[Contract]) -> list[_Risk]:
-    risks: list[_Risk] = []
-    since: Key | None = None
-    for us, message_id, kind, _ in contract:
-        if kind == "subscription_cancelled" and since is None:
-            since = (us, message_id)
-        elif kind in {"subscription_started", "subscription_renewed"} and since is not None:
-            risks.append(_Risk("cancellation", since, (us, message_id)))
-            since = None
-    return [*risks, _Risk("cancellation", since, None)] if since is not None else risks

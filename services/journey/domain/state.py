@@ -7,12 +7,14 @@ import msgspec
 
 from services.journey.domain.reading import Key
 
-FOLD = 1
+FOLD = 2
 """The number of this fold. It grows with every change of what a state means; lower ones are folded again first."""
 
 MOST_TRAITS = 200
 MOST_FEATURES = 200
 MOST_PURCHASES = 5
+MOST_ANSWERS = 100
+DAYS_COUNTED = 400
 
 Register = tuple[int, str, str]
 """A value (as JSON text) stated at a place in event-time order; the later one holds."""
@@ -29,6 +31,9 @@ Ticket = tuple[Key | None, Register | None, Register | None, Register | None]
 Contract = tuple[int, str, str, int | None]
 """What happened to a contract or its payment: microseconds, message id, kind, effective at."""
 
+Answer = tuple[int, str, int]
+"""An answer to an NPS survey: microseconds, message id, score."""
+
 _T = TypeVar("_T")
 
 
@@ -40,6 +45,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     last: Key | None = None
     known: Key | None = None
     kinds: Mapping[str, Seen] = {}
+    counts: Mapping[str, Mapping[str, int]] = {}
     days: Mapping[str, Mapping[str, Day]] = {}
     purchases: list[Key] = []
     features: Mapping[str, int] = {}
@@ -52,6 +58,9 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     consents: Mapping[str, Register] = {}
     groups: Mapping[str, tuple[Key, Key]] = {}
     account_traits: Mapping[str, Mapping[str, Register]] = {}
+    answers: list[Answer] = []
+    referrals: list[Key] = []
+    deletions: list[Key] = []
     live: int | None = None
     history: int | None = None
 
@@ -69,6 +78,7 @@ def join(a: State, b: State) -> State:
         last=_either(a.last, b.last, max),
         known=_either(a.known, b.known, min),
         kinds=_merged(a.kinds, b.kinds, _seen),
+        counts=_merged(a.counts, b.counts, _counts),
         days=_merged(a.days, b.days, _days),
         purchases=sorted([*a.purchases, *b.purchases])[:MOST_PURCHASES],
         features=_newest(_merged(a.features, b.features, max), MOST_FEATURES),
@@ -83,6 +93,9 @@ def join(a: State, b: State) -> State:
         consents=_merged(a.consents, b.consents, max),
         groups=_merged(a.groups, b.groups, _span),
         account_traits=_merged(a.account_traits, b.account_traits, _traits),
+        answers=_latest(a.answers, b.answers),
+        referrals=_latest(a.referrals, b.referrals),
+        deletions=_latest(a.deletions, b.deletions),
         live=_either(a.live, b.live, max),
         history=_either(a.history, b.history, max),
     )
@@ -124,6 +137,7 @@ def share(state: State, account: str) -> State:
         consents={},
         groups={},
         account_traits={},
+        deletions=[],
     )
 
 
@@ -149,6 +163,10 @@ def _merged(a: Mapping[Any, _T], b: Mapping[Any, _T], pick: Callable[[Any, Any],
     return merged
 
 
+def _latest(a: list[Any], b: list[Any]) -> list[Any]:
+    return sorted([*a, *b])[-MOST_ANSWERS:] if a and b else a or b
+
+
 def _newest(values: Mapping[str, Any], most: int) -> Mapping[str, Any]:
     if len(values) <= most:
         return values
@@ -158,6 +176,14 @@ def _newest(values: Mapping[str, Any], most: int) -> Mapping[str, Any]:
 def _seen(a: Seen, b: Seen) -> Seen:
     first = min(a[1:3], b[1:3])
     return (a[0] + b[0], first[0], first[1], max(a[3], b[3]))
+
+
+def _counts(a: Mapping[str, int], b: Mapping[str, int]) -> Mapping[str, int]:
+    """How often by day since 1970: of the latest days with any."""
+    merged = _merged(a, b, int.__add__)
+    if len(merged) <= DAYS_COUNTED:
+        return merged
+    return {day: merged[day] for day in sorted(merged, key=int)[-DAYS_COUNTED:]}
 
 
 def _day(a: Day, b: Day) -> Day:

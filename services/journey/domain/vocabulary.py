@@ -106,6 +106,9 @@ KINDS: Mapping[str, str] = {
 }
 """Event names to kinds; whatever is not listed is `custom`."""
 
+ALL_KINDS = frozenset({*KINDS.values(), *_CALLS.values(), CUSTOM, "campaign_touched"})
+"""Every kind that a touchpoint may have."""
+
 
 def kind_of(type_: CallType, event: str | None, campaign: bool) -> str:
     """The kind of a call; `campaign` says whether it carries one."""

@@ -1,6 +1,7 @@
 """What the faces read: one subject as of an instant, lists of them, and their paths."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -11,26 +12,32 @@ from jornada.web import Reference
 from services.journey.domain import folding, state
 from services.journey.domain.identity import Named, Sharing
 from services.journey.domain.reading import Reading, instant, micros, read
+from services.journey.domain.segments import InForce, Kept, Stays, Walk, passed, resumed, walked
 from services.journey.domain.sessions import Session, coalesced, singles
 from services.journey.domain.snapshot import Standing, snapshot
-from services.journey.domain.stages import timeline
-from services.journey.domain.state import FOLD, State
-from services.journey.store import accounts, identifiers, rules, sessions, touchpoints
+from services.journey.domain.stages import Entry, timeline
+from services.journey.domain.state import EMPTY, FOLD, State
+from services.journey.domain.view import StateView
+from services.journey.store import accounts, identifiers, in_force, sessions, touchpoints
+from services.journey.store.subjects import kept
 
 
 class Filter(NamedTuple):
-    """Which subjects a list shows: of a stage, of an account, whose name or an identifier contains `text`."""
+    """Which subjects a list shows: of a stage, an account, a segment, a persona; by a part of a name."""
 
     type: SubjectType
     stage: str | None = None
     account: SubjectId | None = None
     text: str | None = None
+    segment: str | None = None
+    persona: str | None = None
 
 
 class _Row(NamedTuple):
     state: State | None
     version: int
     sessions: int
+    kept: Kept | None
 
 
 async def find(connection: Connection, workspace: WorkspaceId, reference: Reference) -> SubjectId | None:
@@ -55,11 +62,14 @@ async def customer(
     if row is None:
         return None
     members = (await identifiers.members(connection, workspace, [id_])).get(id_, [])
-    whole, count = row.state, row.sessions
-    if whole is None or (past and whole.last is not None and whole.last[0] > micros(as_of)):
+    force = await in_force.read(connection, workspace)
+    whole, count, walk = row.state, row.sessions, resumed(row.state or EMPTY, row.kept, force)
+    later = past and whole is not None and whole.last is not None and whole.last[0] > micros(as_of)
+    if whole is None or later or walk is None:
         told = await touchpoints.of(connection, workspace, [owner for owner, _ in members])
         until = [reading for _, reading in told if not past or reading.key[0] <= micros(as_of)]
-        whole, count = folding.fold(until), len(coalesced(singles(until)))
+        whole, count, walk = folding.fold(until), len(coalesced(singles(until))), Walk(then=until)
+    entries = timeline(whole, force.rules)
     account = state.account_of(whole)
     standing = Standing(
         workspace=workspace,
@@ -68,9 +78,14 @@ async def customer(
         identifiers=[identifier for _, identifier in members],
         sessions=count,
         account_id=None if account is None else await _account_id(connection, workspace, account),
+        stays=_stays(whole, walk, force, entries, as_of),
     )
-    in_force = await rules.read(connection, workspace)
-    return snapshot(whole, standing, in_force, as_of, row.version, timeline(whole, in_force))
+    return snapshot(whole, standing, force.rules, as_of, row.version, entries)
+
+
+def _stays(whole: State, walk: Walk, force: InForce, entries: Sequence[Entry], as_of: datetime) -> Stays:
+    view = StateView(whole, force.rules, entries)
+    return passed(walked(walk, force, entries), force, view, micros(as_of))
 
 
 async def account(
@@ -92,8 +107,8 @@ async def account(
     standing = Standing(
         workspace=workspace, type="account", id=id_, identifiers=identifiers_, sessions=0, people=people
     )
-    in_force = await rules.read(connection, workspace)
-    return snapshot(whole, standing, in_force, as_of, row.version, timeline(whole, in_force))
+    rules = (await in_force.read(connection, workspace)).rules
+    return snapshot(whole, standing, rules, as_of, row.version, timeline(whole, rules))
 
 
 async def listed(
@@ -108,6 +123,10 @@ async def listed(
              and ($6::text is null or strpos(lower(name), lower($6)) > 0 or id in (
                  select customer from identifiers
                  where workspace = $1 and stated and strpos(lower(value), lower($6)) > 0))
+             and ($8::text is null or id in (
+                 select subject from memberships where workspace = $1 and role = 'segment' and name = $8))
+             and ($9::text is null or id in (
+                 select subject from memberships where workspace = $1 and role = 'persona' and name = $9))
            order by id limit $7""",
         workspace,
         wanted.type,
@@ -116,6 +135,8 @@ async def listed(
         after,
         wanted.text,
         limit,
+        wanted.segment,
+        wanted.persona,
     )
     return [decode(row["snapshot"], JourneySnapshot) for row in rows]
 
@@ -148,6 +169,23 @@ async def states(
         FOLD,
     )
     return [(row["id"], row["type"], row["stage"], decode(row["state"], State)) for row in rows]
+
+
+async def kinds_seen(connection: Connection, workspace: WorkspaceId, customers: int) -> Mapping[str, int]:
+    """What the newest customers were seen to do: each kind, and how often."""
+    rows = await connection.fetch(
+        """select state from subjects
+           where workspace = $1 and type = 'customer' and merged_into is null and fold = $2
+           order by id desc limit $3""",
+        workspace,
+        FOLD,
+        customers,
+    )
+    seen: Counter[str] = Counter()
+    for row in rows:
+        state_: State = decode(row["state"], State)
+        seen.update({kind: each[0] for kind, each in state_.kinds.items()})
+    return seen
 
 
 async def stage_counts(connection: Connection, workspace: WorkspaceId) -> dict[str, dict[str, int]]:
@@ -235,7 +273,7 @@ def _session(found: Sequence[Session], us: int) -> UUID | None:
 
 async def _row(connection: Connection, workspace: WorkspaceId, id_: SubjectId, type_: SubjectType) -> _Row | None:
     row = await connection.fetchrow(
-        "select state, version, sessions, fold from subjects"
+        "select state, version, sessions, fold, stays from subjects"
         " where workspace = $1 and id = $2 and type = $3 and merged_into is null",
         workspace,
         id_,
@@ -243,7 +281,8 @@ async def _row(connection: Connection, workspace: WorkspaceId, id_: SubjectId, t
     )
     if row is None:
         return None
-    return _Row(decode(row["state"], State) if row["fold"] == FOLD else None, row["version"], row["sessions"])
+    state_ = decode(row["state"], State) if row["fold"] == FOLD else None
+    return _Row(state_, row["version"], row["sessions"], kept(row["stays"]))
 
 
 async def _account_id(connection: Connection, workspace: WorkspaceId, name: str) -> SubjectId | None:

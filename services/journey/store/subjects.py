@@ -9,6 +9,7 @@ from jornada.bus.offsets import NEXT_VERSION
 from jornada.bus.publisher import Stored, Subject
 from jornada.db import Connection
 from jornada.events import JOURNEYS, SubjectId, SubjectType, WorkspaceId, decode, topic_key
+from services.journey.domain.segments import Kept
 from services.journey.domain.state import EMPTY, FOLD, State
 
 
@@ -21,6 +22,7 @@ class Row(NamedTuple):
     state: State
     sessions: int
     fold: int
+    kept: Kept | None = None
 
 
 class Saved(NamedTuple):
@@ -36,12 +38,13 @@ class Saved(NamedTuple):
     stage: str | None = None
     name: str | None = None
     account: SubjectId | None = None
+    stays: bytes | None = None
 
 
 async def locked(connection: Connection, workspace: WorkspaceId, ids: Collection[UUID]) -> dict[SubjectId, Row]:
     """The rows of those that exist, locked in the order of their ids."""
     rows = await connection.fetch(
-        """select id, type, merged_into, state, sessions, fold from subjects
+        """select id, type, merged_into, state, sessions, fold, stays from subjects
            where workspace = $1 and id = any($2) order by id for no key update""",
         workspace,
         sorted(ids),
@@ -55,9 +58,15 @@ async def locked(connection: Connection, workspace: WorkspaceId, ids: Collection
             decode(row["state"], State) if row["fold"] == FOLD else EMPTY,
             row["sessions"],
             row["fold"],
+            kept(row["stays"]),
         )
         for row in rows
     }
+
+
+def kept(stays: bytes | None) -> Kept | None:
+    """Stored stays, decoded."""
+    return None if stays is None else decode(stays, Kept)
 
 
 async def draw_versions(connection: Connection, count: int) -> list[int]:
@@ -71,13 +80,13 @@ async def save(connection: Connection, workspace: WorkspaceId, saved: Sequence[S
     ordered = sorted(saved)
     await connection.execute(
         """insert into subjects (workspace, id, type, version, state, sessions, snapshot, merged_into, stage, name,
-                                 account, fold)
-           select $1, *, $12 from unnest($2::uuid[], $3::text[], $4::bigint[], $5::bytea[], $6::int[], $7::bytea[],
-                                         $8::uuid[], $9::text[], $10::text[], $11::uuid[])
+                                 account, stays, fold)
+           select $1, *, $13 from unnest($2::uuid[], $3::text[], $4::bigint[], $5::bytea[], $6::int[], $7::bytea[],
+                                         $8::uuid[], $9::text[], $10::text[], $11::uuid[], $12::bytea[])
            on conflict (workspace, id) do update
            set version = excluded.version, state = excluded.state, sessions = excluded.sessions,
                snapshot = excluded.snapshot, merged_into = excluded.merged_into, stage = excluded.stage,
-               name = excluded.name, account = excluded.account, fold = excluded.fold""",
+               name = excluded.name, account = excluded.account, stays = excluded.stays, fold = excluded.fold""",
         workspace,
         *(list(column) for column in zip(*ordered, strict=True)),
         FOLD,

@@ -24,7 +24,7 @@ from jornada.events import (
 )
 from services.journey.domain.identity import Sharing
 from services.journey.domain.reading import Reading, read
-from services.journey.store import accepted, identifiers, rules, subjects, touchpoints
+from services.journey.store import accepted, identifiers, in_force, subjects, touchpoints
 from services.journey.worker import journeys, settling
 from services.journey.worker.attribution import Attribution, attribute, names
 from services.journey.worker.journeys import Changes
@@ -59,16 +59,19 @@ class TouchpointFold:
         named = await _named_before(connection, workspace, again) if again else set()
         if not sorted_.fresh:
             return named
-        in_force = await rules.held(connection, workspace)
+        force = await in_force.held(connection, workspace)
         attribution = await attribute(connection, workspace, [_read(touchpoint) for touchpoint in sorted_.fresh])
         changes, own = _changes(attribution)
         rows = await subjects.locked(connection, workspace, changes.touched())
         journeys.check_folds(rows, changes)
-        told = await journeys.after(connection, workspace, changes, rows)
+        told = await journeys.after(connection, workspace, changes, rows, force)
         await journeys.add_to_accounts(connection, workspace, own)
         now = self._clock.now()
-        held = [Held(customer, "customer", each.state, each.sessions, now) for customer, each in told.items()]
-        changed = await settling.settle(connection, workspace, in_force, held)
+        held = [
+            Held(customer, "customer", each.state, each.sessions, now, walk=each.walk)
+            for customer, each in told.items()
+        ]
+        changed = await settling.settle(connection, workspace, force, held)
         changed |= await settling.bury(connection, workspace, _lost(attribution, rows))
         named |= {Subject(workspace, customer) for customer in changes.fresh}
         unnamed = {subject: version for subject, version in changed.items() if subject not in named}

@@ -10,6 +10,7 @@ from jornada.db import Connection
 from jornada.events import SubjectId, WorkspaceId
 from services.journey.domain import folding, state
 from services.journey.domain.reading import Reading, instant
+from services.journey.domain.segments import InForce, Walk, resumed
 from services.journey.domain.sessions import GAP, Session, coalesced, singles
 from services.journey.domain.state import EMPTY, FOLD, State
 from services.journey.store import accounts, identifiers, sessions, touchpoints
@@ -18,10 +19,11 @@ from services.journey.worker.settling import account_ids
 
 
 class Journey(NamedTuple):
-    """A customer's state and the number of its sessions."""
+    """A customer's state, the number of its sessions, and the way to its stays in segments."""
 
     state: State
     sessions: int
+    walk: Walk = Walk()
 
 
 @dataclass
@@ -56,7 +58,7 @@ def check_folds(rows: Mapping[SubjectId, Row], changes: Changes) -> None:
 
 
 async def after(
-    connection: Connection, workspace: WorkspaceId, changes: Changes, rows: Mapping[SubjectId, Row]
+    connection: Connection, workspace: WorkspaceId, changes: Changes, rows: Mapping[SubjectId, Row], in_force: InForce
 ) -> dict[SubjectId, Journey]:
     """The journeys of everybody concerned, with their sessions and shares of accounts stored."""
     whole = {customer for customer in changes.customers() if customer in changes.refold}
@@ -67,7 +69,34 @@ async def after(
         states[customer] = state.join(state.joined(bases), folding.fold(changes.fresh.get(customer, ())))
     counts = await _sessions(connection, workspace, changes, rows, told)
     await _shares(connection, workspace, changes, states, told)
-    return {customer: Journey(states[customer], counts[customer]) for customer in states}
+    walks = await _walks(connection, workspace, changes, rows, told, in_force) if in_force.definitions else {}
+    return {customer: Journey(states[customer], counts[customer], walks.get(customer, Walk())) for customer in states}
+
+
+async def _walks(
+    connection: Connection,
+    workspace: WorkspaceId,
+    changes: Changes,
+    rows: Mapping[SubjectId, Row],
+    told: Mapping[SubjectId, list[Reading]],
+    in_force: InForce,
+) -> dict[SubjectId, Walk]:
+    """On from where the customer stood, where all that is new came later; else over all their touchpoints."""
+    walks = {customer: Walk(then=readings) for customer, readings in told.items()}
+    for customer in changes.customers() - walks.keys():
+        sources, new = changes.sources(customer), changes.fresh.get(customer, [])
+        if not sources & rows.keys():
+            walks[customer] = Walk(then=new)
+        elif sources == {customer} and _all_later(new, rows[customer].state):
+            onward = resumed(rows[customer].state, rows[customer].kept, in_force, new)
+            walks |= {} if onward is None else {customer: onward}
+    whole = await _told(connection, workspace, changes.customers() - walks.keys())
+    return walks | {customer: Walk(then=readings) for customer, readings in whole.items()}
+
+
+def _all_later(new: Sequence[Reading], state_: State) -> bool:
+    """Whether all that is new and counts came after the last touchpoint of a state."""
+    return state_.last is not None and all(reading.ours or reading.key[0] > state_.last[0] for reading in new)
 
 
 async def _told(

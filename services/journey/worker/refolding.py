@@ -11,10 +11,11 @@ from jornada.db import Conflict, Connection, Database, Unavailable
 from jornada.events import SubjectId, WorkspaceId
 from jornada.observe import logs
 from services.journey.domain import state
-from services.journey.store import accounts, identifiers, rules, subjects
+from services.journey.domain.segments import InForce, Walk, resumed
+from services.journey.store import accounts, identifiers, in_force, subjects
 from services.journey.store.subjects import Row, by_workspace
 from services.journey.worker import journeys, settling
-from services.journey.worker.journeys import Changes
+from services.journey.worker.journeys import Changes, Journey
 from services.journey.worker.settling import Held
 
 _log = logs.get(__name__)
@@ -66,38 +67,38 @@ async def refold(
     """Folds subjects anew under the rules in force, each as of its instant; returns the new versions."""
     if not as_of:
         return {}
-    in_force = await rules.held(connection, workspace)
+    force = await in_force.held(connection, workspace)
     named = await identifiers.by_id(connection, workspace, as_of.keys())
     groups = {
         SubjectId(id_): stored.node.named.value for id_, stored in named.items() if stored.node.named.type == "account"
     }
     rows = await subjects.locked(connection, workspace, as_of.keys())
-    held = await _customers(connection, workspace, rows, as_of)
+    held = await _customers(connection, workspace, rows, as_of, force)
     for account in sorted(groups):
         # A new account has no row to lock yet: the identifier stands for it.
         await identifiers.locked(connection, workspace, [named[account].node.named])
         held.append(await _account(connection, workspace, account, groups[account], as_of[account]))
-    return await settling.settle(connection, workspace, in_force, held)
+    return await settling.settle(connection, workspace, force, held)
 
 
 async def _customers(
-    connection: Connection, workspace: WorkspaceId, rows: dict[SubjectId, Row], as_of: dict[SubjectId, datetime]
+    connection: Connection,
+    workspace: WorkspaceId,
+    rows: dict[SubjectId, Row],
+    as_of: dict[SubjectId, datetime],
+    force: InForce,
 ) -> list[Held]:
     people = {id_: row for id_, row in rows.items() if row.type == "customer" and row.merged_into is None}
     changes = Changes()
-    changes.refold = {row.id for row in people.values() if row.fold != state.FOLD}
+    walks = {id_: resumed(row.state, row.kept, force) for id_, row in people.items()}
+    changes.refold = {row.id for row in people.values() if row.fold != state.FOLD or walks[row.id] is None}
     journeys.check_folds(rows, changes)
-    again = await journeys.after(connection, workspace, changes, rows) if changes.refold else {}
-    return [
-        Held(
-            id_,
-            "customer",
-            again[id_].state if id_ in again else row.state,
-            again[id_].sessions if id_ in again else row.sessions,
-            as_of[id_],
-        )
+    again = await journeys.after(connection, workspace, changes, rows, force) if changes.refold else {}
+    told = {
+        id_: again[id_] if id_ in again else Journey(row.state, row.sessions, walks[id_] or Walk())
         for id_, row in people.items()
-    ]
+    }
+    return [Held(id_, "customer", each.state, each.sessions, as_of[id_], walk=each.walk) for id_, each in told.items()]
 
 
 async def _account(

@@ -4,18 +4,22 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
 from jornada.bus import timers
 from jornada.bus.publisher import Subject
 from jornada.bus.timers import Timer
 from jornada.db import Connection
 from jornada.events import JourneySnapshot, MergedInto, SubjectId, SubjectType, WorkspaceId, encode
 from services.journey.domain.identity import Named
-from services.journey.domain.reading import instant, micros
-from services.journey.domain.rules import RuleSet
+from services.journey.domain.reading import EPOCH, instant, micros
+from services.journey.domain.segments import InForce, Kept, Walk, following, passed, walked
 from services.journey.domain.snapshot import Standing, snapshot
-from services.journey.domain.stages import Entry, timeline
+from services.journey.domain.stages import timeline
 from services.journey.domain.state import EMPTY, State, account_of
-from services.journey.store import identifiers, subjects
+from services.journey.domain.view import StateView
+from services.journey.store import identifiers, memberships, subjects
+from services.journey.store.memberships import Member
 from services.journey.store.subjects import Saved
 
 TIMER = "stage"
@@ -30,10 +34,19 @@ class Held(NamedTuple):
     sessions: int
     as_of: datetime
     people: Sequence[State] = ()
+    walk: Walk = Walk()
+
+
+class _Told(NamedTuple):
+    """What is stored of a subject, and the next instant at which time alone changes it."""
+
+    saved: Saved
+    members: Sequence[Member]
+    next: datetime | None
 
 
 async def settle(
-    connection: Connection, workspace: WorkspaceId, rules: RuleSet, held: Sequence[Held]
+    connection: Connection, workspace: WorkspaceId, in_force: InForce, held: Sequence[Held]
 ) -> dict[Subject, int]:
     """Stores subjects with their snapshots under new versions, and the timers of what silence will change."""
     if not held:
@@ -41,7 +54,7 @@ async def settle(
     names = await identifiers.members(connection, workspace, [each.id for each in held])
     accounts = await account_ids(connection, workspace, [each.state for each in held])
     versions = await subjects.draw_versions(connection, len(held))
-    saved, due = [], []
+    told = []
     for each, version in zip(held, versions, strict=True):
         account = account_of(each.state) if each.type == "customer" else None
         standing = Standing(
@@ -53,13 +66,14 @@ async def settle(
             account_id=None if account is None else accounts[account],
             people=each.people,
         )
-        entries = timeline(each.state, rules)
-        made = snapshot(each.state, standing, rules, each.as_of, version, entries)
-        saved.append(_saved(each, version, made))
-        due.append((each.id, _next(entries, made)))
-    await subjects.save(connection, workspace, saved)
-    await _set_timers(connection, workspace, due)
-    return {Subject(workspace, each.id): each.version for each in saved}
+        told.append(_told(each, standing, in_force, version))
+    await subjects.save(connection, workspace, [each.saved for each in told])
+    if in_force.version:
+        people = [each.id for each in held if each.type == "customer"]
+        members = [member for each in told for member in each.members]
+        await memberships.replace(connection, workspace, people, members)
+    await _set_timers(connection, workspace, [(each.saved.id, each.next) for each in told])
+    return {Subject(workspace, each.saved.id): each.saved.version for each in told}
 
 
 async def bury(
@@ -74,6 +88,7 @@ async def bury(
         event = MergedInto(workspace=workspace, subject_type=type_, subject_id=loser, version=version, into=survivor)
         saved.append(Saved(loser, type_, version, encode(EMPTY), event=encode(event), merged_into=survivor))
     await subjects.save(connection, workspace, saved)
+    await memberships.replace(connection, workspace, lost, [])
     await timers.drop(connection, [(workspace, loser, TIMER) for loser in lost])
     return {Subject(workspace, each.id): each.version for each in saved}
 
@@ -89,7 +104,30 @@ async def account_ids(
     return {named.value: SubjectId(stored.node.id) for named, stored in found.items()}
 
 
-def _saved(held: Held, version: int, made: JourneySnapshot | None) -> Saved:
+def _told(held: Held, standing: Standing, in_force: InForce, version: int) -> _Told:
+    entries = timeline(held.state, in_force.rules)
+    watched = in_force if held.type == "customer" else InForce(in_force.rules)
+    stays = walked(held.walk, watched, entries)
+    last = EPOCH if held.state.last is None else instant(held.state.last[0])
+    now = micros(max(held.as_of, last))
+    view = StateView(held.state, in_force.rules, entries)
+    standing = msgspec.structs.replace(standing, stays=passed(stays, watched, view, now))
+    made = snapshot(held.state, standing, in_force.rules, held.as_of, version, entries)
+    if made is None:
+        return _Told(_saved(held, version, None, None), (), None)
+    saved = _saved(held, version, made, encode(Kept(in_force.version, stays)) if watched.definitions else None)
+    ahead = [entry.us for entry in entries if entry.us > now]
+    turn = following(watched, view, now)
+    turns = [*ahead[:1], *([] if turn is None else [turn])]
+    return _Told(saved, _members(held.id, made), instant(min(turns)) if turns else None)
+
+
+def _members(subject: SubjectId, made: JourneySnapshot) -> list[Member]:
+    segments = [Member("segment", each.name, subject, each.entered_at) for each in made.segments]
+    return segments + [Member("persona", each.name, subject, each.entered_at) for each in made.personas]
+
+
+def _saved(held: Held, version: int, made: JourneySnapshot | None, stays: bytes | None) -> Saved:
     name = made.traits.get("name") if made is not None else None
     return Saved(
         held.id,
@@ -101,14 +139,8 @@ def _saved(held: Held, version: int, made: JourneySnapshot | None) -> Saved:
         stage=None if made is None else made.stage.name,
         name=name if isinstance(name, str) else None,
         account=None if made is None else made.account_id,
+        stays=stays,
     )
-
-
-def _next(entries: Sequence[Entry], made: JourneySnapshot | None) -> datetime | None:
-    if made is None:
-        return None
-    now = micros(made.as_of)
-    return next((instant(entry.us) for entry in entries if entry.us > now), None)
 
 
 async def _set_timers(

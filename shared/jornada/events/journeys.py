@@ -32,6 +32,14 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message_id: str | None = None
 
 
+class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A customer's latest time in a segment or persona: entered at, and left at or None while it lasts."""
+
+    name: str
+    entered_at: datetime
+    left_at: datetime | None = None
+
+
 class Decayed(msgspec.Struct, frozen=True):
     """A sum that halves every `half_life_days`: `value` is the sum as it stood at `at`."""
 
@@ -113,6 +121,7 @@ class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Where one subject stands, whole. A consumer keeps the highest version and ignores the rest.
 
     `fold` is the number of the fold that made it. `rules` names the rule set of its stages.
+    `segments` and `personas` are those that the customer is in; `former_…` the latest stays in those they left.
     `live_at` is the latest instant at which something that was no history reached us;
     `history_at` the latest receipt of history from a source that is not an import. Equal events may differ in both.
     """
@@ -134,6 +143,10 @@ class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     measures: Measures
     traits: dict[str, Any] = {}
     account_id: SubjectId | None = None
+    segments: list[Membership] = []
+    personas: list[Membership] = []
+    former_segments: list[Membership] = []
+    former_personas: list[Membership] = []
     live_at: datetime | None = None
     history_at: datetime | None = None
 

@@ -1,0 +1,160 @@
+"""Segments and personas: what they are, who is in them, and what a change would do."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from fastapi import Depends, FastAPI
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from jornada.access.grants import Principal
+from jornada.clock import Clock
+from jornada.db import Database
+from jornada.events import WorkspaceId
+from jornada.rules import Condition, Invalid, holds, parse
+from jornada.web import Gate, Problem, documents
+from jornada.web.app import answer
+from jornada.web.pages import page
+from services.journey.domain.reading import instant, micros
+from services.journey.domain.segments import ROLES, Role
+from services.journey.domain.stages import timeline
+from services.journey.domain.view import TERMS, StateView
+from services.journey.store import in_force, memberships, portraits
+from services.journey.store.in_force import Kept
+
+_PIECE = 200
+_MOST = 100
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
+_EXAMPLE = {"all": [{"silence": "signed_in", "at_least": "14 days"}, {"measure": "billing.seats", "above": 10}]}
+
+
+class Defined(BaseModel):
+    """A condition, as docs/rules.md says."""
+
+    when: dict[str, Any] = Field(examples=[_EXAMPLE])
+
+
+def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
+    """Adds the routes, the same ones for segments and for personas."""
+    for role in ROLES:
+        _serve(app, gate, database, clock, role)
+
+
+def _serve(app: FastAPI, gate: Gate, database: Database, clock: Clock, role: Role) -> None:
+    path = f"/v1/{role}s"
+
+    @app.get(path, tags=[f"{role}s"], name=f"{role}s")
+    async def listed(principal: Principal = Depends(gate.needs("read"))) -> Response:
+        """All there are, by name, each with how many customers are in it now."""
+        async with database.transaction([principal.workspace]) as connection:
+            found = await in_force.conditions(connection, principal.workspace, role)
+            counts = await memberships.counts(connection, principal.workspace, role)
+        return answer(page([_document(each, counts) for each in found], None))
+
+    @app.get(f"{path}/{{name}}", tags=[f"{role}s"], name=role)
+    async def one(name: str, principal: Principal = Depends(gate.needs("read"))) -> Response:
+        """One of them."""
+        async with database.transaction([principal.workspace]) as connection:
+            found = await in_force.conditions(connection, principal.workspace, role)
+            counts = await memberships.counts(connection, principal.workspace, role)
+        return answer(_document(_named(found, role, name), counts))
+
+    full = (409, "too_many", f"A workspace has at most {_MOST} {role}s.")
+
+    @app.put(f"{path}/{{name}}", tags=[f"{role}s"], name=f"define {role}", responses=documents.refusals(full))
+    async def defined(
+        name: str, given: Defined, principal: Principal = Depends(gate.needs("write")), dry_run: bool = False
+    ) -> Response:
+        """Sets its condition; every customer is judged by it within seconds, since when they have been in it included.
+
+        400 `invalid_condition` names every flaw in `errors`. `dry_run` only says how many would enter and leave.
+        """
+        condition = _condition(name, given.when)
+        if dry_run:
+            return answer(await _would_change(database, clock, principal.workspace, role, name, condition))
+        text = in_force.text_of(condition)
+        async with database.transaction([principal.workspace]) as connection:
+            await in_force.hold(connection, principal.workspace)
+            found = await in_force.conditions(connection, principal.workspace, role)
+            standing = next((each for each in found if each.name == name), None)
+            if standing is None and len(found) >= _MOST:
+                raise Problem(*full)
+            version = standing.version if standing is not None else 0
+            if standing is None or standing.condition != text:
+                version = await in_force.define(connection, principal.workspace, role, name, text, clock.now())
+        return answer({"name": name, "version": version, "when": msgspec.Raw(text)})
+
+    @app.delete(f"{path}/{{name}}", tags=[f"{role}s"], name=f"remove {role}")
+    async def removed(
+        name: str, principal: Principal = Depends(gate.needs("write")), dry_run: bool = False
+    ) -> Response:
+        """Takes it away; nobody is or was in it any more. `dry_run` only says how many would leave."""
+        async with database.transaction([principal.workspace]) as connection:
+            if not dry_run:
+                await in_force.hold(connection, principal.workspace)
+            found = await in_force.conditions(connection, principal.workspace, role)
+            standing = _named(found, role, name)
+            leaving = (await memberships.counts(connection, principal.workspace, role)).get(name, 0)
+            if not dry_run:
+                await in_force.define(connection, principal.workspace, role, standing.name, None, clock.now())
+        return answer({"name": name, "dry_run": dry_run, "leaving": leaving})
+
+
+def _named(found: list[Kept], role: Role, name: str) -> Kept:
+    standing = next((each for each in found if each.name == name), None)
+    if standing is None:
+        raise Problem(404, "not_found", f"No such {role}.")
+    return standing
+
+
+def _condition(name: str, given: Mapping[str, Any]) -> Condition:
+    if not _NAME.fullmatch(name):
+        raise Problem(
+            400, "invalid_name", "A name is of a-z, 0-9, - and _, at most 60, and begins with a letter or digit."
+        )
+    try:
+        return parse(given, TERMS)
+    except Invalid as error:
+        flaws = [flaw._asdict() for flaw in error.flaws]
+        raise Problem(
+            400, "invalid_condition", f"{flaws[0]['at'] or '/'}: {flaws[0]['message']}", errors=flaws
+        ) from error
+
+
+def _document(each: Kept, counts: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "when": msgspec.Raw(each.condition),
+        "version": each.version,
+        "set_at": each.set_at,
+        "customers": counts.get(each.name, 0),
+    }
+
+
+async def _would_change(
+    database: Database, clock: Clock, workspace: WorkspaceId, role: Role, name: str, condition: Condition
+) -> dict[str, object]:
+    """How many customers would be in it, and how many of them enter or leave, were the condition in force now."""
+    customers, entering, leaving, after = 0, 0, 0, UUID(int=0)
+    while True:
+        async with database.transaction([workspace]) as connection:
+            rules = (await in_force.read(connection, workspace)).rules
+            found = await portraits.states(connection, workspace, _PIECE, after)
+            members = await memberships.among(connection, workspace, role, name, [each[0] for each in found])
+        for id_, type_, _, state in found:
+            after = id_
+            if type_ != "customer" or state.last is None:
+                continue
+            now = micros(max(clock.now(), instant(state.last[0])))
+            wanted = holds(condition, StateView(state, rules, timeline(state, rules)), now)
+            customers += wanted
+            entering += wanted and id_ not in members
+            leaving += not wanted and id_ in members
+        if len(found) < _PIECE:
+            break
+        await asyncio.sleep(0)
+    return {"name": name, "dry_run": True, "customers": customers, "entering": entering, "leaving": leaving}

@@ -1,0 +1,159 @@
+"""The rules that latch: what a customer has reached since they began, or since they churned last."""
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import NamedTuple
+
+import msgspec
+
+from services.journey.domain.contracts import Period
+from services.journey.domain.reading import Key
+from services.journey.domain.rules import RuleSet
+from services.journey.domain.state import Answer, Contract, Day, State, value_days
+
+LADDER = ("visitor", "lead", "onboarding", "won_back", "active", "loyal")
+BEGUN, WON_BACK, ACTIVE = (LADDER.index(name) for name in ("onboarding", "won_back", "active"))
+
+_DAY = 86_400_000_000
+_ADVOCATE = 180 * _DAY
+_PROMOTER = 9
+
+
+class Chapter(msgspec.Struct, frozen=True, kw_only=True):
+    """What counts towards the stages: everything, or what came since a customer who churned was won back (`back`)."""
+
+    days: Mapping[int, Day]
+    contract: Sequence[Contract]
+    purchases: Sequence[Key]
+    answers: Sequence[Answer]
+    referrals: Sequence[Key]
+    deletions: Sequence[Key]
+    back: "Step | None" = None
+
+
+class Step(NamedTuple):
+    """A rule of the ladder that became true: its place on it, where, and by what."""
+
+    rank: int
+    key: Key
+    rule: str
+
+
+def first_chapter(state: State, rules: RuleSet) -> Chapter:
+    """All there is."""
+    return Chapter(
+        days=value_days(state, rules.value_classes),
+        contract=state.contract,
+        purchases=state.purchases,
+        answers=state.answers,
+        referrals=state.referrals,
+        deletions=state.deletions,
+    )
+
+
+def later(state: State, chapter: Chapter, back: Step) -> Chapter:
+    """What of a chapter counts since its customer was won back; of purchases only their days do."""
+    bought = _since(value_days(state, ("purchased",)), back.key)
+    return Chapter(
+        days=_since(chapter.days, back.key),
+        contract=[fact for fact in chapter.contract if fact[:2] >= back.key],
+        purchases=[bought[number][:2] for number in sorted(bought)],
+        answers=[answer for answer in chapter.answers if answer[:2] >= back.key],
+        referrals=[key for key in chapter.referrals if key >= back.key],
+        deletions=[key for key in chapter.deletions if key >= back.key],
+        back=back,
+    )
+
+
+def _since(days: Mapping[int, Day], key: Key) -> dict[int, Day]:
+    return {number: day for number, day in days.items() if day[:2] >= key}
+
+
+def steps(state: State, chapter: Chapter, rules: RuleSet) -> list[Step]:
+    """The first instants at which the rules that latch became true."""
+    climbed = _beginnings(state, rules) if chapter.back is None else [chapter.back]
+    active = _activation(chapter, rules)
+    if active is None:
+        return climbed
+    loyal = _loyalty(chapter, active, rules)
+    return [*climbed, active, *([] if loyal is None else [loyal])]
+
+
+def promoting(chapter: Chapter) -> list[Period]:
+    """When the latest NPS was a 9 or 10 within 180 days, and when a referral had been made within them."""
+    found = []
+    for (us, message_id, score), then in zip_longest(chapter.answers, chapter.answers[1:]):
+        if score >= _PROMOTER:
+            lapses = (us + _ADVOCATE, message_id)
+            found.append(Period("promoter", (us, message_id), lapses if then is None else min(lapses, then[:2])))
+    begins: Key | None = None
+    for referred, following in zip_longest(chapter.referrals, chapter.referrals[1:]):
+        begins = begins or referred
+        if following is None or following[0] > referred[0] + _ADVOCATE:
+            found.append(Period("referral", begins, (referred[0] + _ADVOCATE, referred[1])))
+            begins = None
+    return found
+
+
+def _beginnings(state: State, rules: RuleSet) -> list[Step]:
+    begun = [(seen[1], seen[2], kind) for kind, seen in state.kinds.items() if kind in rules.onboarding_kinds]
+    found = []
+    if state.first is not None:
+        found.append(Step(LADDER.index("visitor"), state.first, "first_touchpoint"))
+    if state.known is not None:
+        found.append(Step(LADDER.index("lead"), state.known, "known"))
+    if begun:
+        us, message_id, kind = min(begun)
+        found.append(Step(BEGUN, (us, message_id), kind))
+    return found
+
+
+def _activation(chapter: Chapter, rules: RuleSet) -> Step | None:
+    found = _dense(chapter.days, rules.active_days, rules.active_within_days)
+    bought = _bought(chapter, rules.active_purchases)
+    keys = [(key, rule) for key, rule in ((found, "value_days"), (bought, "purchases")) if key is not None]
+    return Step(ACTIVE, *min(keys)) if keys else None
+
+
+def _bought(chapter: Chapter, count: int) -> Key | None:
+    """The place of the purchase that makes so many."""
+    return chapter.purchases[count - 1] if 0 < count <= len(chapter.purchases) else None
+
+
+def _loyalty(chapter: Chapter, active: Step, rules: RuleSet) -> Step | None:
+    """The first of what the rules count, but not before the customer has been active for as long as they ask."""
+    ripe: Key = (active.key[0] + rules.loyal_after_days * _DAY, active.key[1])
+    renewals = [fact[:2] for fact in chapter.contract if fact[2] == "subscription_renewed"]
+    renewed = renewals[rules.loyal_renewals - 1] if 0 < rules.loyal_renewals <= len(renewals) else None
+    reached = [
+        (renewed, "renewal"),
+        (_bought(chapter, rules.loyal_purchases), "many_purchases"),
+        (_dense(chapter.days, rules.loyal_days, rules.loyal_within_days), "many_value_days"),
+    ]
+    found = [(max(key, ripe), rule) for key, rule in reached if key is not None]
+    weekly = _weekly(chapter.days, rules, ripe)
+    found += [(weekly, "value_weeks")] if weekly is not None else []
+    return Step(LADDER.index("loyal"), *min(found)) if found else None
+
+
+def _dense(days: Mapping[int, Day], count: int, within: int | None) -> Key | None:
+    """The place of the value day that makes `count` within so many days."""
+    numbers = sorted(days)
+    for first, last in zip(numbers, numbers[count - 1 :], strict=False) if count else ():
+        if within is None or last - first < within:
+            return days[last][:2]
+    return None
+
+
+def _weekly(days: Mapping[int, Day], rules: RuleSet, ripe: Key) -> Key | None:
+    """The first place, not before `ripe`, at which enough of the last weeks (from Monday, UTC) have a value day."""
+    first: dict[int, Key] = {}
+    for number in sorted(days):
+        first.setdefault((number + 3) // 7, days[number][:2])
+    weeks = sorted(first)
+    for begin, last in zip(weeks, weeks[rules.loyal_weeks - 1 :], strict=False) if rules.loyal_weeks else ():
+        over = ((begin + rules.loyal_within_weeks) * 7 - 3) * _DAY
+        key = max(first[last], ripe)
+        if last - begin < rules.loyal_within_weeks and key[0] < over:
+            return key
+    return None

@@ -1,0 +1,137 @@
+"""By what each workspace's journeys are told: the rule set it chose, its segments and personas."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import asyncpg
+import msgspec
+
+from jornada.db import Connection
+from jornada.events import WorkspaceId, decode, encode
+from jornada.rules import Condition, parse, write
+from services.journey.domain.rules import DEFAULT, OWN, RULE_SETS, RuleSet
+from services.journey.domain.segments import Definition, InForce, Role
+from services.journey.domain.view import TERMS
+
+_encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
+
+
+class Kept(NamedTuple):
+    """A segment or persona as it is stored: its condition as JSON, and the version that set it."""
+
+    role: Role
+    name: str
+    condition: bytes
+    version: int
+    set_at: datetime
+
+
+async def held(connection: Connection, workspace: WorkspaceId) -> InForce:
+    """What is in force, which nobody changes before this transaction ends."""
+    query = "select rules, own, version from workspaces where workspace = $1 for share"
+    row = await connection.fetchrow(query, workspace)
+    if row is None:
+        await connection.execute(
+            "insert into workspaces (workspace, rules) values ($1, $2) on conflict do nothing", workspace, DEFAULT.name
+        )
+        row = await connection.fetchrow(query, workspace)
+        assert row is not None
+    return await _in_force(connection, workspace, row)
+
+
+async def read(connection: Connection, workspace: WorkspaceId) -> InForce:
+    """What is in force."""
+    row = await connection.fetchrow("select rules, own, version from workspaces where workspace = $1", workspace)
+    return InForce() if row is None else await _in_force(connection, workspace, row)
+
+
+async def hold(connection: Connection, workspace: WorkspaceId) -> None:
+    """Has everybody else who folds by it or changes it wait for the end of this transaction."""
+    await connection.execute(
+        """insert into workspaces (workspace, rules) values ($1, $2)
+           on conflict (workspace) do update set version = workspaces.version""",
+        workspace,
+        DEFAULT.name,
+    )
+
+
+async def choose(connection: Connection, workspace: WorkspaceId, rules: RuleSet) -> None:
+    """Puts a rule set in force and asks for every subject to be told by it; waits for batches under the old one."""
+    await _next_version(connection, workspace)
+    written = encode(rules) if rules.name == OWN else None
+    await connection.execute(
+        "update workspaces set rules = $2, own = $3 where workspace = $1", workspace, rules.name, written
+    )
+    await _tell_anew(connection, workspace, None)
+
+
+async def conditions(connection: Connection, workspace: WorkspaceId, role: Role | None = None) -> list[Kept]:
+    """The segments and personas in force, or one sort of them, by name."""
+    rows = await connection.fetch(
+        """select role, name, condition, version, set_at from (
+               select distinct on (role, name) role, name, condition, version, set_at from conditions
+               where workspace = $1 and ($2::text is null or role = $2) order by role, name, version desc) as latest
+           where condition is not null""",
+        workspace,
+        role,
+    )
+    return [Kept(row["role"], row["name"], row["condition"], row["version"], row["set_at"]) for row in rows]
+
+
+async def define(
+    connection: Connection, workspace: WorkspaceId, role: Role, name: str, condition: bytes | None, now: datetime
+) -> int:
+    """Puts a condition in force under a name, or with None takes it away; every customer is told by it.
+
+    Returns the new version. Waits for batches under the old one.
+    """
+    version = await _next_version(connection, workspace)
+    await connection.execute(
+        "insert into conditions (workspace, role, name, version, condition, set_at) values ($1, $2, $3, $4, $5, $6)",
+        workspace,
+        role,
+        name,
+        version,
+        condition,
+        now,
+    )
+    await _tell_anew(connection, workspace, "customer")
+    return version
+
+
+def text_of(condition: Condition) -> bytes:
+    """A condition as it is stored: JSON, the same for equal ones."""
+    return _encoder.encode(write(condition))
+
+
+async def _in_force(connection: Connection, workspace: WorkspaceId, row: asyncpg.Record) -> InForce:
+    found = await conditions(connection, workspace) if row["version"] else []
+    definitions = _compiled(tuple((each.role, each.name, each.condition) for each in found))
+    rules = RULE_SETS[row["rules"]] if row["own"] is None else decode(row["own"], RuleSet)
+    return InForce(rules, definitions, row["version"])
+
+
+@lru_cache(maxsize=1_000)
+def _compiled(found: Sequence[tuple[Role, str, bytes]]) -> tuple[Definition, ...]:
+    return tuple(Definition(role, name, parse(decode(condition, dict), TERMS)) for role, name, condition in found)
+
+
+async def _next_version(connection: Connection, workspace: WorkspaceId) -> int:
+    version: int = await connection.fetchval(
+        """insert into workspaces (workspace, rules, version) values ($1, $2, 1)
+           on conflict (workspace) do update set version = workspaces.version + 1 returning version""",
+        workspace,
+        DEFAULT.name,
+    )
+    return version
+
+
+async def _tell_anew(connection: Connection, workspace: WorkspaceId, type_: str | None) -> None:
+    await connection.execute(
+        """insert into refolds (workspace, subject) select workspace, id from subjects
+           where workspace = $1 and merged_into is null and ($2::text is null or type = $2)""",
+        workspace,
+        type_,
+    )
