@@ -118,6 +118,19 @@ def test_silence_churns_at_twice_the_own_gap_but_never_under_a_running_contract(
     assert names(SUBSCRIPTION, *paid, ended)[-1] == ("churned", 120)
 
 
+def test_who_begins_amid_a_silence_has_not_churned_by_it() -> None:
+    late = [used("a", 0), used("b", 100, "Signed Up")]
+    assert names(SUBSCRIPTION, *late) == [("lead", 0), ("at_risk", 100)]
+    ended = [used("a", 0), used("b", 100, "Subscription Started"), used("c", 120, "Subscription Cancelled")]
+    assert names(SUBSCRIPTION, *ended)[-1] == ("churned", 120)
+
+
+def test_a_cancellation_ends_a_contract_no_earlier_than_it_was_said() -> None:
+    late = used("c", 50, "Subscription Cancelled", properties={"effective_at": at(10).isoformat()})
+    told = [used("a", 0, "Subscription Started"), *daily(1, 200), late]
+    assert names(SUBSCRIPTION, *told)[-2:] == [("at_risk", 50), ("churned", 80)]
+
+
 def test_a_contract_over_for_thirty_days_churns_and_a_new_one_wins_back() -> None:
     told = [used("a", 0, "Subscription Started"), *daily(1, 200), used("c", 50, "Subscription Cancelled")]
     assert names(SUBSCRIPTION, *told)[-1] == ("churned", 80)
