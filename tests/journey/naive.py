@@ -158,7 +158,7 @@ class Machine:
                                   self.rules.churned_floor_days, 2)  # fmt: skip
         unbroken = was_silent and not any(each.at >= self.begun_at and self._value(each) for each in told)
         silent = not runs and self._silent(t, told, self.rules.churned_floor_days, 2)
-        ran = end is not None and end > self.begun_at
+        ran, _ = self._term(self.begun_at, [each for each in facts if each.at <= self.begun_at])
         return silent and (not unbroken or ran)
 
     def _risky(self, t: float, facts: Sequence[Told], told: Sequence[Told]) -> bool:

@@ -94,6 +94,21 @@ def test_a_shop_and_an_app_have_loyal_customers_of_their_own() -> None:
     assert names(APP, *opened)[-3:] == [("loyal", 19), ("at_risk", 22), ("churned", 33)]
 
 
+def test_a_week_begins_on_monday_and_thirteen_are_counted() -> None:
+    begun = [used("a", -220, "Subscription Started"), *daily(-220, -217)]
+    weeks = [used(f"w{monday}", monday) for monday in range(4, 4 + 11 * 7, 7)]  # 2026-01-05 is a Monday
+    assert ("loyal", 4 + 12 * 7 + 6) in names(SUBSCRIPTION, *begun, *weeks, used("z", 4 + 12 * 7 + 6))
+    assert "loyal" not in dict(names(SUBSCRIPTION, *begun, *weeks, used("z", 4 + 13 * 7)))
+    sunday_first = [used(f"w{monday}", monday - 1 if monday == 4 else monday) for monday in range(4, 4 + 11 * 7, 7)]
+    assert "loyal" not in dict(names(SUBSCRIPTION, *begun, *sunday_first, used("z", 4 + 12 * 7)))
+
+
+def test_an_eight_promotes_nobody() -> None:
+    told = [used("a", 0, "Subscription Started"), *daily(1, 20)]
+    eight = used("n", 10, "Survey Responded", properties={"survey_type": "nps", "score": 8})
+    assert "advocate" not in dict(names(SUBSCRIPTION, *told, eight))
+
+
 def test_an_advocate_promotes_for_half_a_year_or_until_they_answer_otherwise() -> None:
     told = [used("a", 0, "Subscription Started"), *daily(1, 400)]
     promoter = used("n", 10, "Survey Responded", properties={"survey_type": "nps", "score": 9})

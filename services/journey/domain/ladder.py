@@ -154,6 +154,6 @@ def _weekly(days: Mapping[int, Day], rules: RuleSet, ripe: Key) -> Key | None:
     for begin, last in zip(weeks, weeks[rules.loyal_weeks - 1 :], strict=False) if rules.loyal_weeks else ():
         over = ((begin + rules.loyal_within_weeks) * 7 - 3) * _DAY
         key = max(first[last], ripe)
-        if last - begin < rules.loyal_within_weeks and key[0] < over:
+        if key[0] < over:
             return key
     return None

@@ -98,7 +98,7 @@ def _end(chapter: Chapter, climbed: Sequence[Step], rules: RuleSet) -> tuple[Key
 
 
 def _fallen_silent(chapter: Chapter, running: Sequence[Term], begun: int, rules: RuleSet) -> list[Key]:
-    """Where silence without a running contract was final. Who began amid a silence is not silent yet."""
+    """Where silence without a running contract was final; one amid which they began, under no contract, is not."""
     found = []
     for _, (silent, message_id), ends in silences.final(chapter.days, rules):
         us = idle_from(running, max(silent, begun))
