@@ -51,11 +51,11 @@ class Keyring:
 
     def refused(self, write_key: str) -> bool:
         """Whether the write key was found to be unknown or revoked a moment ago."""
-        return self._grants.lacks(digest(write_key))
+        return self._grants.lacks(_digest(write_key))
 
     async def write_grant(self, write_key: str) -> WriteGrant | None:
         """What the write key allows, None for an unknown or revoked one; raises Unavailable if that cannot be told."""
-        return await self._grants.find(digest(write_key))
+        return await self._grants.find(_digest(write_key))
 
     async def principal(self, api_token: str) -> Principal | None:
         """Who bears the API token, None for an unknown or revoked one; raises Unavailable if that cannot be told."""
@@ -76,8 +76,8 @@ class _Ring(Generic[T]):
     def __init__(self, ask: Callable[[bytes], Awaitable[T | None]], monotonic: Callable[[], float]) -> None:
         self._ask = ask
         self._monotonic = monotonic
-        self._known: TTLCache[bytes, _Confirmed[T]] = TTLCache(_KNOWN_MAX, STALE, monotonic)
-        self._fresh: dict[bytes, _Confirmed[T]] = {}
+        # In the order of their confirmation. Asked for every request, which a cache's own time-keeping would make dear.
+        self._known: dict[bytes, _Confirmed[T]] = {}
         self._unknown: TTLCache[bytes, bool] = TTLCache(_UNKNOWN_MAX, UNKNOWN, monotonic)
         self._asked: dict[bytes, asyncio.Task[T | None]] = {}
         # Strangers' secrets must not take all of the service's connections.
@@ -85,23 +85,19 @@ class _Ring(Generic[T]):
         self._failed_at = float("-inf")
 
     def fresh(self, sha256: bytes) -> T | None:
-        confirmed = self._fresh.get(sha256)
-        if confirmed is None:
-            return None
-        if self._monotonic() - confirmed.at < FRESH:
-            return confirmed.value
-        del self._fresh[sha256]
-        return None
+        confirmed = self._known.get(sha256)
+        return confirmed.value if confirmed is not None and self._monotonic() - confirmed.at < FRESH else None
 
     def lacks(self, sha256: bytes) -> bool:
-        return sha256 not in self._known and sha256 in self._unknown
+        return self._confirmed(sha256) is None and sha256 in self._unknown
 
     async def find(self, sha256: bytes) -> T | None:
-        confirmed = self._known.get(sha256)
-        if confirmed is not None and self._monotonic() - confirmed.at < FRESH:
-            return confirmed.value
+        fresh = self.fresh(sha256)
+        if fresh is not None:
+            return fresh
         if self.lacks(sha256):
             return None
+        confirmed = self._confirmed(sha256)
         asking = self._confirmation(sha256)
         if confirmed is not None and self._monotonic() - self._failed_at < _LATELY:
             return confirmed.value  # nobody known waits for a Postgres that just did not answer
@@ -136,12 +132,16 @@ class _Ring(Generic[T]):
                 self._failed_at = self._monotonic()
                 raise Unavailable(f"Postgres: {error}") from error
             self._failed_at = float("-inf")
+        self._known.pop(sha256, None)
         if value is None:
-            self._known.pop(sha256, None)
-            self._fresh.pop(sha256, None)
             self._unknown[sha256] = True
         else:
-            self._known[sha256] = self._fresh[sha256] = _Confirmed(value, self._monotonic())
-            if len(self._fresh) > _KNOWN_MAX:
-                self._fresh.clear()
+            self._known[sha256] = _Confirmed(value, self._monotonic())
+            if len(self._known) > _KNOWN_MAX:
+                del self._known[next(iter(self._known))]
         return value
+
+    def _confirmed(self, sha256: bytes) -> _Confirmed[T] | None:
+        """What may still pass while Postgres is away."""
+        confirmed = self._known.get(sha256)
+        return confirmed if confirmed is not None and self._monotonic() - confirmed.at < STALE else None
