@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from jornada.bus.timers import Ticker
 from jornada.db import Database
 from jornada.events import Identifier, JourneySnapshot, Touchpoint
+from jornada.instants import micros
 from jornada.rules import holds, parse
 from services.journey.domain import folding
-from services.journey.domain.reading import micros, read
+from services.journey.domain.reading import read
 from services.journey.domain.rules import SHOP, SUBSCRIPTION
 from services.journey.domain.segments import Definition, InForce, Role, Stays, Walk, following, passed, walked
 from services.journey.domain.stages import timeline

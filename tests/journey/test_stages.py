@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jornada.events import Touchpoint
+from jornada.instants import instant
 from services.journey.domain import folding
 from services.journey.domain.decay import decayed
-from services.journey.domain.reading import instant, read
+from services.journey.domain.reading import read
 from services.journey.domain.rules import APP, SHOP, SUBSCRIPTION, RuleSet
 from services.journey.domain.sessions import GAP, Session, coalesced
 from services.journey.domain.silences import own_gap

@@ -4,7 +4,6 @@ The law: what the express lane takes, `judge` would have accepted with the very 
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any, Literal, Protocol
 
@@ -12,6 +11,7 @@ import msgspec
 
 from jornada.events import WorkspaceId, topic_key
 from jornada.events.touchpoints import CallType, Role
+from jornada.instants import MICROSECOND, micros
 from services.ingest.domain.reading import Request, event_of, keyless, only, read_batch, read_events, read_single
 from services.ingest.domain.time import history_limit
 from services.ingest.domain.validation import Arrival, judge, judge_some
@@ -26,9 +26,7 @@ Form = Literal["batch", "single", "events"]
 """How a body's events stand in it: in its `batch`, as the body itself, or as that or an array."""
 IS_OPEN = jornada_express is not None
 """Whether the native lane was built; all is the same without it, and slower."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING = Request([], None, None, frozenset())
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Sent(Protocol):
@@ -89,7 +87,7 @@ class Express:
 
     def taken(self, arrival: Arrival) -> list[Verdict] | None:
         record, about, history = _begins(arrival.workspace, arrival.source, arrival.role)
-        received = (arrival.received_at - _EPOCH) // _MICROSECOND
+        received = micros(arrival.received_at)
         verdicts: list[Verdict] | None = self._reading.accepted(
             Accept, record, about, received, arrival.request_id, history
         )
@@ -114,4 +112,4 @@ _SLOWLY: dict[Form, Callable[[bytes, Any], Request]] = {
 def _begins(workspace: WorkspaceId, source: str, role: Role) -> tuple[bytes, bytes, int]:
     """How the records of one source begin, and their keys; and from what age on, in microseconds, they are history."""
     record = msgspec.json.encode({"workspace": workspace, "source": source, "role": role})[:-1]
-    return record, topic_key(workspace, ""), history_limit(role) // _MICROSECOND
+    return record, topic_key(workspace, ""), history_limit(role) // MICROSECOND

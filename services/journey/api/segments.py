@@ -15,16 +15,16 @@ from jornada.access.grants import Principal
 from jornada.clock import Clock
 from jornada.db import Database
 from jornada.events import WorkspaceId
+from jornada.instants import instant, micros
 from jornada.rules import Condition, Invalid, holds, parse
 from jornada.web import Gate, Problem, documents
 from jornada.web.app import answer
 from jornada.web.pages import page
-from services.journey.domain.reading import instant, micros
 from services.journey.domain.segments import ROLES, Role
 from services.journey.domain.stages import timeline
 from services.journey.domain.view import TERMS, StateView
 from services.journey.store import in_force, memberships, portraits
-from services.journey.store.in_force import Kept
+from services.journey.store.in_force import Written
 
 _PIECE = 200
 _MOST = 100
@@ -104,7 +104,7 @@ def _serve(app: FastAPI, gate: Gate, database: Database, clock: Clock, role: Rol
         return answer({"name": name, "dry_run": dry_run, "leaving": leaving})
 
 
-def _named(found: list[Kept], role: Role, name: str) -> Kept:
+def _named(found: list[Written], role: Role, name: str) -> Written:
     standing = next((each for each in found if each.name == name), None)
     if standing is None:
         raise Problem(404, "not_found", f"No such {role}.")
@@ -125,7 +125,7 @@ def _condition(name: str, given: Mapping[str, Any]) -> Condition:
         ) from error
 
 
-def _document(each: Kept, counts: Mapping[str, int]) -> dict[str, Any]:
+def _document(each: Written, counts: Mapping[str, int]) -> dict[str, Any]:
     return {
         "name": each.name,
         "when": msgspec.Raw(each.condition),

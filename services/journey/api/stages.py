@@ -13,10 +13,10 @@ from jornada.access.grants import Principal
 from jornada.clock import Clock
 from jornada.db import Database
 from jornada.events import WorkspaceId
+from jornada.instants import instant
 from jornada.web import Gate, Problem
 from jornada.web.app import answer
 from services.journey.domain import stages
-from services.journey.domain.reading import instant
 from services.journey.domain.rules import DEFAULT, OWN, RULE_SETS, InvalidRules, RuleSet, own, proposed
 from services.journey.domain.vocabulary import ALL_KINDS
 from services.journey.store import in_force, portraits

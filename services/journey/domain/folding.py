@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jornada.events import Money
+from jornada.instants import micros
 from services.journey.domain import state as states
 from services.journey.domain.contracts import STARTS
-from services.journey.domain.reading import Key, Reading, amount, dated, micros, nanos, text, whole
+from services.journey.domain.reading import Key, Reading, amount, dated, nanos, text, whole
 from services.journey.domain.state import EMPTY, Register, State, Ticket
 from services.journey.domain.vocabulary import BILLING, VALUE_CLASSES
 

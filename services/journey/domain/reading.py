@@ -1,7 +1,7 @@
 """What one touchpoint says, read once: its kind, whom it names, and the facts in its body."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -9,13 +9,12 @@ import msgspec
 
 from jornada.events import Touchpoint
 from jornada.events.touchpoints import RESERVED_SOURCE
+from jornada.instants import micros
 from services.journey.domain import vocabulary
 
 Key = tuple[int, str]
 """A place in event-time order: microseconds since 1970, message id."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _MOST_DIGITS = 18
 NANO = 10**9
 
@@ -82,16 +81,6 @@ def _account(touchpoint: Touchpoint, kind: str) -> str | None:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    return (at - EPOCH) // _MICROSECOND
-
-
-def instant(us: int) -> datetime:
-    """The instant of microseconds since 1970."""
-    return EPOCH + timedelta(microseconds=us)
 
 
 def text(value: Any) -> str:

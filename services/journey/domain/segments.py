@@ -7,10 +7,11 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from jornada.events import Membership
+from jornada.instants import instant
 from jornada.rules import Condition, holds, next_change
 from services.journey.domain import folding
 from services.journey.domain import state as states
-from services.journey.domain.reading import Reading, instant
+from services.journey.domain.reading import Reading
 from services.journey.domain.rules import DEFAULT, RuleSet
 from services.journey.domain.stages import Entry
 from services.journey.domain.state import EMPTY, State

@@ -22,9 +22,10 @@ from jornada.events import (
     Use,
     WorkspaceId,
 )
+from jornada.instants import instant, micros
 from services.journey.domain import contracts, silences, stages
 from services.journey.domain.decay import LADDER, decayed
-from services.journey.domain.reading import NANO, dated, instant, micros
+from services.journey.domain.reading import NANO, dated
 from services.journey.domain.rules import RuleSet
 from services.journey.domain.segments import Stays, memberships
 from services.journey.domain.state import FOLD, MOST_FEATURES, Register, State, Ticket, value_days

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from jornada.events import Stage
+from jornada.instants import instant, micros
 from services.journey.domain import silences
 from services.journey.domain.contracts import CANCELLED, STARTS, Period, Term, idle_from, lapsed, terms, threats
 from services.journey.domain.ladder import (
@@ -20,7 +21,7 @@ from services.journey.domain.ladder import (
     promoting,
     steps,
 )
-from services.journey.domain.reading import Key, instant, micros
+from services.journey.domain.reading import Key
 from services.journey.domain.rules import RuleSet
 from services.journey.domain.state import State
 

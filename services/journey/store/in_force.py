@@ -18,7 +18,7 @@ from services.journey.domain.view import TERMS
 _encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
 
 
-class Kept(NamedTuple):
+class Written(NamedTuple):
     """A segment or persona as it is stored: its condition as JSON, and the version that set it."""
 
     role: Role
@@ -67,7 +67,7 @@ async def choose(connection: Connection, workspace: WorkspaceId, rules: RuleSet)
     await _tell_anew(connection, workspace, None)
 
 
-async def conditions(connection: Connection, workspace: WorkspaceId, role: Role | None = None) -> list[Kept]:
+async def conditions(connection: Connection, workspace: WorkspaceId, role: Role | None = None) -> list[Written]:
     """The segments and personas in force, or one sort of them, by name."""
     rows = await connection.fetch(
         """select role, name, condition, version, set_at from (
@@ -77,7 +77,7 @@ async def conditions(connection: Connection, workspace: WorkspaceId, role: Role 
         workspace,
         role,
     )
-    return [Kept(row["role"], row["name"], row["condition"], row["version"], row["set_at"]) for row in rows]
+    return [Written(row["role"], row["name"], row["condition"], row["version"], row["set_at"]) for row in rows]
 
 
 async def define(

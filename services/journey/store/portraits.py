@@ -8,10 +8,11 @@ from uuid import UUID
 
 from jornada.db import Connection
 from jornada.events import JourneySnapshot, SubjectId, SubjectType, Touchpoint, WorkspaceId, decode
+from jornada.instants import instant, micros
 from jornada.web import Reference
 from services.journey.domain import folding, state
 from services.journey.domain.identity import Named, Sharing
-from services.journey.domain.reading import Reading, instant, micros, read
+from services.journey.domain.reading import Reading, read
 from services.journey.domain.segments import InForce, Kept, Stays, Walk, passed, resumed, walked
 from services.journey.domain.sessions import Session, coalesced, singles
 from services.journey.domain.snapshot import Standing, snapshot

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from jornada.db import Connection
 from jornada.events import SubjectId, WorkspaceId
-from services.journey.domain.reading import instant, micros
+from jornada.instants import instant, micros
 from services.journey.domain.sessions import Session
 
 Rows = Mapping[SubjectId, Sequence[Session]]

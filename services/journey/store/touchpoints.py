@@ -8,7 +8,8 @@ from uuid import UUID
 
 from jornada.db import Connection
 from jornada.events import Touchpoint, WorkspaceId, decode, encode
-from services.journey.domain.reading import Key, Reading, micros, read
+from jornada.instants import micros
+from services.journey.domain.reading import Key, Reading, read
 
 
 class Place(NamedTuple):

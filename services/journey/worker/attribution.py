@@ -9,9 +9,10 @@ from uuid import UUID
 
 from jornada.db import Connection
 from jornada.events import SubjectId, WorkspaceId
+from jornada.instants import micros
 from services.journey.domain import identity
 from services.journey.domain.identity import MOST_USERS, Named, Placement, Sharing
-from services.journey.domain.reading import Reading, micros
+from services.journey.domain.reading import Reading
 from services.journey.store import identifiers, touchpoints
 from services.journey.store.identifiers import Stored
 from services.journey.store.touchpoints import Place

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from jornada.bus.worker import Outdated
 from jornada.db import Connection
 from jornada.events import SubjectId, WorkspaceId
+from jornada.instants import instant
 from services.journey.domain import folding, state
-from services.journey.domain.reading import Reading, instant
+from services.journey.domain.reading import Reading
 from services.journey.domain.segments import InForce, Walk, resumed
 from services.journey.domain.sessions import GAP, Session, coalesced, singles
 from services.journey.domain.state import EMPTY, FOLD, State
@@ -89,7 +90,8 @@ async def _walks(
             walks[customer] = Walk(then=new)
         elif sources == {customer} and _all_later(new, rows[customer].state):
             onward = resumed(rows[customer].state, rows[customer].kept, in_force, new)
-            walks |= {} if onward is None else {customer: onward}
+            if onward is not None:
+                walks[customer] = onward
     whole = await _told(connection, workspace, changes.customers() - walks.keys())
     return walks | {customer: Walk(then=readings) for customer, readings in whole.items()}
 

@@ -11,8 +11,8 @@ from jornada.bus.publisher import Subject
 from jornada.bus.timers import Timer
 from jornada.db import Connection
 from jornada.events import JourneySnapshot, MergedInto, SubjectId, SubjectType, WorkspaceId, encode
+from jornada.instants import EPOCH, instant, micros
 from services.journey.domain.identity import Named
-from services.journey.domain.reading import EPOCH, instant, micros
 from services.journey.domain.segments import InForce, Kept, Walk, following, passed, walked
 from services.journey.domain.snapshot import Standing, snapshot
 from services.journey.domain.stages import timeline

@@ -7,8 +7,9 @@ from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from jornada.events import Billing, JourneySnapshot, OpenTicket, Support, Use
+from jornada.instants import micros
 from services.scoring.domain.profiles import COMPONENTS, BillingRule, ComponentName, Profile, SupportRule, UseRule
-from services.scoring.domain.shapes import DAY, micros, ramp, saturate
+from services.scoring.domain.shapes import DAY, ramp, saturate
 
 
 class Part(Protocol):

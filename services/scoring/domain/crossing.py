@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from jornada.events import Band, Crosses
+from jornada.instants import instant, micros
 from services.scoring.domain.course import Course
 from services.scoring.domain.profiles import Thresholds
-from services.scoring.domain.shapes import DAY, instant, micros, significant
+from services.scoring.domain.shapes import DAY, significant
 
 HORIZON_DAYS = 3_650
 """How far ahead a crossing is looked for; by then nothing that decays is left."""

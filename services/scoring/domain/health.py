@@ -3,10 +3,11 @@
 from datetime import datetime
 
 from jornada.events import Component, Health, JourneySnapshot, OpenTicket, Reason
+from jornada.instants import instant, micros
 from services.scoring.domain.course import Course, UseCourse
 from services.scoring.domain.crossing import crosses, fallen_below
 from services.scoring.domain.profiles import BillingRule, ComponentName, Profile
-from services.scoring.domain.shapes import DAY, instant, micros, significant, whole_days
+from services.scoring.domain.shapes import DAY, significant, whole_days
 from services.scoring.domain.words import reason
 
 WITHOUT_BAND = frozenset({"visitor", "lead", "churned"})

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from jornada.events import Band, ChurnRisk, Factor, Health
+from jornada.instants import micros
 from services.scoring.domain.course import Course, UseCourse
 from services.scoring.domain.profiles import Profile, RiskRule
-from services.scoring.domain.shapes import logistic, micros, significant
+from services.scoring.domain.shapes import logistic, significant
 from services.scoring.domain.words import reason
 
 MODEL = "level-1"

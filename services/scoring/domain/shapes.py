@@ -1,10 +1,7 @@
-"""The monotone shapes that turn a measure into 0–1, and numbers and instants as scoring reckons with them."""
+"""The monotone shapes that turn a measure into 0–1, and numbers as scoring reckons with them."""
 
-from datetime import UTC, datetime, timedelta
 from math import exp
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 DAY = 86_400_000_000
 """Microseconds of a day."""
 
@@ -29,16 +26,6 @@ def logistic(log_odds: float) -> float:
 def significant(value: float) -> float:
     """The value to 9 significant digits, as it is published and compared with thresholds."""
     return float(f"{value:.9g}")
-
-
-def micros(at: datetime) -> int:
-    """Whole microseconds since 1970, exactly."""
-    return (at - _EPOCH) // _MICROSECOND
-
-
-def instant(microseconds: int) -> datetime:
-    """The instant of whole microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def whole_days(begin: int, end: int) -> int:

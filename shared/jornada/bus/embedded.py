@@ -65,8 +65,7 @@ class EmbeddedBus:
         call = Call(loop, monotonic() + deadline, portions=1)
         portion = Portion(call, records, bytes_)
         self._run()
-        if not self._backlog.put(portion):
-            await self._backlog.put_patiently(portion)
+        await self._backlog.put_patiently(portion)
         await self._calls.settled(call)
 
     async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:

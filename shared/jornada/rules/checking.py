@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Any, NamedTuple
 
+from jornada.instants import micros
 from jornada.rules.language import (
     UNITS,
     All,
@@ -29,7 +30,6 @@ MOST_NUMBER = 100_000
 LONGEST_TEXT = 200
 
 _SPAN = re.compile(rf"([0-9]{{1,6}}) ({'|'.join(UNITS)})s?")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Flaw(NamedTuple):
@@ -233,7 +233,7 @@ def instant_of(given: Any) -> int | None:
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    return micros(at)
 
 
 def _escaped(key: Any) -> str:

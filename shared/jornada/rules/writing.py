@@ -1,11 +1,9 @@
 """From a condition to the JSON that states it: read back it is the same condition."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
+from jornada.instants import instant
 from jornada.rules.language import All, Condition, Instant, Not, Some, Span, Test
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def write(condition: Condition) -> dict[str, Any]:
@@ -30,7 +28,7 @@ def _value(value: Any) -> Any:
         case Span(number, unit):
             return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
         case Instant(us):
-            return (_EPOCH + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")
+            return instant(us).isoformat().replace("+00:00", "Z")
         case tuple():
             return [_value(each) for each in value]
         case _:

@@ -2,18 +2,18 @@
 
 import base64
 import binascii
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from fastapi import Query
 
+from jornada.instants import instant, micros
 from jornada.web.problems import Problem
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR = 10**17
 
 
@@ -65,14 +65,14 @@ def instant_after(cursor: str | None) -> tuple[datetime, UUID] | None:
         microseconds, id_ = position
         if type(microseconds) is not int or not 0 <= microseconds < _FAR:
             raise _not_ours()
-        return _EPOCH + timedelta(microseconds=microseconds), UUID(str(id_))
+        return instant(microseconds), UUID(str(id_))
     except ValueError:
         raise _not_ours() from None
 
 
-def cursor_at(instant: datetime, id_: UUID) -> str:
+def cursor_at(at: datetime, id_: UUID) -> str:
     """The cursor that stands for an instant and an id."""
-    return cursor_of((instant - _EPOCH) // timedelta(microseconds=1), str(id_))
+    return cursor_of(micros(at), str(id_))
 
 
 def number_after(cursor: str | None) -> int:

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jornada.events import Billing, JourneySnapshot, Measures, OpenTicket, Support
+from jornada.instants import micros
 from services.scoring.domain.course import Course
 from services.scoring.domain.crossing import band_at
 from services.scoring.domain.profiles import APP, BUILT_IN, SUBSCRIPTION, InvalidProfile, Thresholds, validated
 from services.scoring.domain.scores import score
-from services.scoring.domain.shapes import micros
 from tests.scoring.journeys import ALL, AT, connections, journey, journeys, later, use, used_on
 
 MINUTE = timedelta(minutes=1)

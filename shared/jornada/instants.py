@@ -1,0 +1,16 @@
+"""Instants as whole microseconds since 1970, UTC: exact both ways."""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(at: datetime) -> int:
+    """Whole microseconds since 1970."""
+    return (at - EPOCH) // MICROSECOND
+
+
+def instant(us: int) -> datetime:
+    """The instant of whole microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=us)
