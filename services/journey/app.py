@@ -16,10 +16,11 @@ from jornada.runtime.service import Health, Service
 from jornada.runtime.settings import PortSettings
 from jornada.web import Gate, application
 from jornada.web.app import serve_dead_letters
-from services.journey.api import accounts, customers, segments, snapshots, stages
+from services.journey.api import accounts, customers, identity, segments, snapshots, stages
 from services.journey.settings import Settings
 from services.journey.store.subjects import PostgresSnapshots
 from services.journey.worker.fold import TouchpointFold
+from services.journey.worker.merging import Merger
 from services.journey.worker.refolding import Refolder
 from services.journey.worker.silence import fire
 
@@ -50,6 +51,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     refolder = Refolder(database, publisher, clock)
     app = application("journey", _ABOUT, checks={"service": health.check}, lag=lag)
     customers.serve(app, gate, database, clock)
+    identity.serve(app, gate, database, Merger(database, publisher, clock))
     accounts.serve(app, gate, database, clock)
     stages.serve(app, gate, database, clock)
     segments.serve(app, gate, database, clock)

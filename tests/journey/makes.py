@@ -33,6 +33,7 @@ from services.journey.api import documents
 from services.journey.store import portraits
 from services.journey.store.subjects import PostgresSnapshots
 from services.journey.worker.fold import TouchpointFold
+from services.journey.worker.merging import Merger
 from services.journey.worker.refolding import Refolder
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -99,6 +100,7 @@ class Folding:
         self.clock = SetClock(now or at(365))
         self.publisher = Publisher(database, cast(Bus, self.topic), PostgresSnapshots())
         self.refolder = Refolder(database, self.publisher, self.clock)
+        self.merger = Merger(database, self.publisher, self.clock)
         self._fold = TouchpointFold(self.publisher, self.clock)
 
     async def fold(self, *batch: Touchpoint) -> set[Subject]:
@@ -137,7 +139,10 @@ class Folding:
         return {f"{each.type}:{each.value}": await self._equal_part(each) for each in named}
 
     async def _equal_part(self, named: Identifier) -> Any:
-        snapshot = await self.told(named.type, named.value)
+        try:
+            snapshot = await self.told(named.type, named.value)
+        except portraits.Ambiguous as error:
+            return len(error.customers)
         if snapshot is None:
             return None
         document = documents.journey(snapshot)

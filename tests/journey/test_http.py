@@ -205,3 +205,52 @@ async def test_rules_are_tried_and_chosen(served: Served) -> None:
     assert (await served.get("/v1/stages/counts"))["customers"] == tried["counts"]["customers"]
     assert (await served.get("/v1/stages"))["in_force"]["active_days"] == 1
     assert (await served.get("/v1/customers/user_id:rui"))["stage"]["name"] == "active"
+
+
+async def test_customers_are_merged_and_parted_by_whoever_may(served: Served) -> None:
+    mail = {"email": "Lia@Example.com"}
+    await served.send(
+        touchpoint("i1", 1, type="identify", user_id="lia", traits=mail, workspace=served.workspace),
+        touchpoint("i2", 2, type="identify", user_id="l%a", traits=mail, workspace=served.workspace),
+    )
+    ids = sorted(
+        [(await served.get(f"/v1/customers/{ref}"))["customer_id"] for ref in ("user_id:lia", "user_id:l%25a")]
+    )
+    ambiguous = await served.get("/v1/customers/email:lia%40example.com", 409)
+    assert (ambiguous["code"], ambiguous["customers"]) == ("ambiguous", ids)
+    links = (await served.get("/v1/identity/refusals", limit=1))["items"]
+    rest = await served.get(
+        "/v1/identity/refusals", cursor=(await served.get("/v1/identity/refusals", limit=1))["next"]
+    )
+    assert [(each["code"], each["to"]["value"], each["message_id"]) for each in links + rest["items"]] == [
+        ("ambiguous_email", "l%a", "i2"),
+        ("ambiguous_email", "lia", "i1"),
+    ]
+
+    async def post(path: str, into: str | None = None) -> tuple[int, Any]:
+        answer = await served.client.post(path, json=None if into is None else {"into": into})
+        return answer.status_code, answer.json()
+
+    status, said = await post("/v1/customers/user_id:lia/merge", "user_id:l%a")
+    assert (status, said["kind"], said["from"]["customer_id"]) == (200, "merge", said["into"]["customer_id"])
+    assert {(await served.get(f"/v1/customers/{id_}"))["customer_id"] for id_ in ids} == {said["into"]["customer_id"]}
+    assert (await served.get("/v1/customers/email:LIA%40example.com"))["touchpoints"] == 2
+    listed = await served.get("/v1/customers/user_id:lia/merges")
+    assert (listed["items"], listed["next"]) == ([said], None)
+    assert said["by"] is not None
+    undo = f"/v1/merges/{said['id']}/undo"
+    for path, into, expected in (
+        ("/v1/customers/user_id:lia/merge", "user_id:l%a", (409, "already_one")),
+        ("/v1/customers/user_id:lia/merge", "user_id:nobody", (404, "not_found")),
+        ("/v1/customers/user_id:lia/merge", "account:acme", (400, "malformed_reference")),
+        (f"/v1/merges/{new_id()}/undo", None, (404, "not_found")),
+        ("/v1/merges/alias:app:none/undo", None, (404, "not_found")),
+    ):
+        status, problem = await post(path, into)
+        assert (status, problem["code"]) == expected, path
+    status, undone = await post(undo)
+    assert (status, undone["undone_by"]) == (200, said["by"])
+    assert undone["undone_at"] is not None
+    assert (await post(undo))[1]["code"] == "already_undone"
+    assert sorted({undone["from"]["customer_id"], undone["into"]["customer_id"]}) == ids
+    assert (await post("/v1/customers/email:lia%40example.com/merge", "user_id:lia"))[1]["code"] == "ambiguous"

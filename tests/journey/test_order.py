@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from jornada.db import Database
 from jornada.events import Identifier, Touchpoint
+from services.journey.domain import emails
+from services.journey.domain.reading import read
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, touchpoint
 
@@ -116,7 +118,32 @@ LIFE = [
     touchpoint("o4", 131, type="group", user_id="ana", group_id="acme"),
     touchpoint("o5", 140, event="Account Deleted", group_id="acme", role="billing"),
 ]  # fmt: skip
+MAIL = {"email": "ana@example.com"}
+EMAILS = [
+    touchpoint("e1", 0, type="identify", anonymous_id="phone", traits=MAIL),
+    touchpoint("e2", 1, type="identify", anonymous_id="laptop", context={"traits": {"email": " Ana@Example.com "}}),
+    touchpoint("e3", 2, type="identify", user_id="ana", traits=MAIL),
+    touchpoint("e4", 3, type="identify", anonymous_id="laptop", traits={"email": "bia@example.com"}),
+    touchpoint("e5", 4, type="identify", anonymous_id="tv", traits={"email": "bia@example.com"}),
+]
+RIVALS = [*EMAILS, touchpoint("e6", 5, type="identify", user_id="bia", traits={"email": "bia@example.com"})]
+RECONCILED = [*RIVALS, touchpoint("e7", 6, type="alias", user_id="bia", previous_id="ana")]
+SHARED_EMAIL = [
+    *SHARED[:5],
+    touchpoint("f1", 1.5, type="identify", anonymous_id="tablet", traits=MAIL),
+    touchpoint("f2", 2.5, type="identify", anonymous_id="tablet", traits={"email": "bia@example.com"}),
+    touchpoint("f3", 3, type="identify", anonymous_id="web", traits=MAIL),
+    touchpoint("f4", 4, type="identify", anonymous_id="web2", traits={"email": "bia@example.com"}),
+]
+MANY_EMAILS = [
+    touchpoint(f"h{n}", 9 - n, type="identify", user_id="ana", traits={"email": f"a{n}@x.com"}) for n in range(7)
+]
 STORIES = {
+    "emails": EMAILS,
+    "rivals": RIVALS,
+    "reconciled": RECONCILED,
+    "shared_email": SHARED_EMAIL,
+    "many_emails": MANY_EMAILS,
     "life": LIFE,
     "shared_from_the_start": SHARED_FROM_THE_START,
     "alias_first": ALIAS_FIRST,
@@ -132,6 +159,7 @@ STORIES = {
 def identifiers_of(story: Sequence[Touchpoint]) -> list[Identifier]:
     found = {("user_id", each.user_id) for each in story} | {("anonymous_id", each.anonymous_id) for each in story}
     found |= {("anonymous_id", each.previous_id) for each in story} | {("account", each.group_id) for each in story}
+    found |= {("email", email[0]) for each in story if (email := emails.stated(read(each))) is not None}
     return [Identifier(type_, value) for type_, value in sorted((t, v) for t, v in found if v is not None)]
 
 
@@ -213,6 +241,9 @@ def stories(draw: st.DrawFn) -> list[Touchpoint]:
             story.append(
                 touchpoint(f"m{n}", when, type="alias", user_id=user, previous_id=previous, anonymous_id=device)
             )
+        elif (user is not None or device is not None) and draw(st.booleans()):
+            mail = {"email": draw(st.sampled_from(["a@x.com", "b@x.com"]))}
+            story.append(touchpoint(f"m{n}", when, type="identify", user_id=user, anonymous_id=device, traits=mail))
         elif user is not None or device is not None:
             group = draw(st.sampled_from([None, None, "acme", "globex"]))
             story.append(

@@ -11,6 +11,7 @@ from jornada.clock import Clock
 from jornada.db import Connection, Database
 from jornada.events import SubjectId, WorkspaceId
 from jornada.web import Gate, Limit, Problem, cursor_of, id_after, parse_reference, position_of
+from jornada.web import documents as web_documents
 from jornada.web.app import answer
 from jornada.web.pages import page
 from services.journey.api import documents
@@ -19,6 +20,8 @@ from services.journey.store import portraits
 from services.journey.store.portraits import Filter, Path
 
 _TYPES = ("user_id", "anonymous_id", "email")
+
+AMBIGUOUS = (409, "ambiguous", "Several customers state this e-mail; `customers` has their ids.")
 
 
 def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
@@ -49,7 +52,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
         following = cursor_of(str(found[limit - 1].subject_id)) if len(found) > limit else None
         return answer(page([documents.item(each) for each in found[:limit]], following))
 
-    @app.get("/v1/customers/{ref}", tags=["customers"])
+    @app.get("/v1/customers/{ref}", tags=["customers"], responses=web_documents.refusals(AMBIGUOUS))
     async def one(ref: str, principal: Principal = Depends(gate.needs("read")), as_of: AsOf = None) -> Response:
         """A customer's journey as of an instant: stage, measures, traits."""
         at = documents.instant(as_of, clock.now())
@@ -60,7 +63,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
             raise unknown("customer")
         return answer(documents.journey(found))
 
-    @app.get("/v1/customers/{ref}/touchpoints", tags=["customers"])
+    @app.get("/v1/customers/{ref}/touchpoints", tags=["customers"], responses=web_documents.refusals(AMBIGUOUS))
     async def path(
         ref: str,
         principal: Principal = Depends(gate.needs("read")),
@@ -80,7 +83,11 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
         following = cursor_of(*last.key, last.touchpoint.source) if last is not None else None
         return answer(page([documents.touchpoint(*each) for each in found[:limit]], following))
 
-    @app.get("/v1/customers/{ref}/touchpoints/{message_id}", tags=["customers"])
+    several = (409, "ambiguous", "Several sources sent this message id, or several customers state this e-mail.")
+
+    @app.get(
+        "/v1/customers/{ref}/touchpoints/{message_id}", tags=["customers"], responses=web_documents.refusals(several)
+    )
     async def touchpoint(
         ref: str, message_id: str, principal: Principal = Depends(gate.needs("read")), source: str | None = None
     ) -> Response:
@@ -90,7 +97,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
         """
         async with database.transaction([principal.workspace]) as connection:
             id_ = await customer_named(connection, principal.workspace, ref)
-            found = await portraits.one(connection, principal.workspace, id_, _clean(unquote(message_id)), source)
+            found = await portraits.one(connection, principal.workspace, id_, clean(unquote(message_id)), source)
         if not found:
             raise unknown("touchpoint")
         if len(found) > 1:
@@ -99,8 +106,11 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
 
 
 async def customer_named(connection: Connection, workspace: WorkspaceId, ref: str) -> SubjectId:
-    """The customer that a path segment names; 400 or 404."""
-    id_ = await portraits.find(connection, workspace, parse_reference(ref, _TYPES))
+    """The customer that a path segment names; 400, 404, or 409 for an e-mail of several."""
+    try:
+        id_ = await portraits.find(connection, workspace, parse_reference(ref, _TYPES))
+    except portraits.Ambiguous as error:
+        raise Problem(*AMBIGUOUS, customers=error.customers) from error
     if id_ is None:
         raise unknown("customer")
     return id_
@@ -124,10 +134,10 @@ def _place(cursor: str | None) -> tuple[int, str, str] | None:
         return None
     match position_of(cursor):
         case [int(us), str(message_id), str(source)] if abs(us) < 1 << 56:
-            return us, _clean(message_id), _clean(source)
+            return us, clean(message_id), clean(source)
     raise Problem(400, "invalid_cursor", "The cursor is not one of ours.")
 
 
-def _clean(text: str) -> str:
-    """Postgres takes no NUL, and no id has one."""
+def clean(text: str) -> str:
+    """As Postgres takes it: without NUL, which no id has."""
     return text.replace("\x00", "")

@@ -1,7 +1,8 @@
 """Whose a touchpoint is: customers as components of the facts, and the user of a shared device at an instant."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -11,17 +12,36 @@ from services.journey.domain.reading import Key
 MOST_USERS = 50
 """A device with more user ids than this is a kiosk."""
 
+MOST_DEVICES = 1_000
+MOST_EMAILS = 5
+
+Moment = tuple[int, str, str]
+"""When a fact was stated: its place in event-time order and its source."""
+
 
 class Sharing(StrEnum):
-    """What a device tells: whose it is (`one`, or nobody's), its user by the hour (`shared`), or nothing (`kiosk`)."""
+    """What a device or an e-mail tells: whose it is (`one`, or nobody's), several customers' (`shared`), or nothing.
+
+    A shared device has a user by the hour; a shared e-mail is ambiguous.
+    """
 
     ONE = "one"
     SHARED = "shared"
     KIOSK = "kiosk"
 
 
+class Why(StrEnum):
+    """Why a fact links nothing."""
+
+    SHARED_DEVICE = "shared_device"
+    KIOSK = "kiosk"
+    AMBIGUOUS_EMAIL = "ambiguous_email"
+    TOO_MANY_EMAILS = "too_many_emails"
+    TOO_MANY_ANONYMOUS_IDS = "too_many_anonymous_ids"
+
+
 class Named(NamedTuple):
-    """One identifier: user_id or anonymous_id."""
+    """One identifier: user_id, anonymous_id, email or account."""
 
     type: str
     value: str
@@ -37,45 +57,83 @@ class Node(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """Whose an identifier is, and what a device tells. A shared device is nobody's: `customer` is None."""
+    """Whose an identifier is, and what it tells. What is shared is nobody's: `customer` is None."""
 
     customer: UUID | None
     sharing: Sharing
 
 
-def placements(
-    nodes: Iterable[Node], devices: Mapping[str, frozenset[str]], aliases: Iterable[tuple[str, str]]
-) -> dict[Named, Placement]:
+class Statement(NamedTuple):
+    """That an e-mail is theirs, as a user id or (without one) a device said it."""
+
+    email: str
+    by: Named
+    at: Moment
+
+
+class Facts(NamedTuple):
+    """The facts of a closed neighbourhood of identifiers.
+
+    `devices` maps an anonymous id to the user ids it was seen with, each since when. `joins` are two identifiers that
+    somebody said are one, by an `alias` or a merge. `users` maps each device that states e-mails and has several user
+    ids to those ids by event time, as `user_at` takes them.
+    """
+
+    devices: Mapping[str, Mapping[str, Moment]]
+    joins: frozenset[tuple[Named, Named]] = frozenset()
+    statements: Collection[Statement] = ()
+    users: Mapping[str, Sequence[tuple[Key, str]]] = {}
+
+
+class Refusal(NamedTuple):
+    """A fact that links nothing: what it would have linked (a kiosk: to anybody), why not, and when it was stated."""
+
+    named: Named
+    to: Named | None
+    why: Why
+    at: Moment
+
+
+class Judged(NamedTuple):
+    """Whose everything is, which facts link nothing, and whom each ambiguous e-mail would have made one."""
+
+    placements: Mapping[Named, Placement]
+    refusals: frozenset[Refusal]
+    rivals: Mapping[str, frozenset[UUID]]
+
+
+class _Link(NamedTuple):
+    at: Moment
+    named: Named
+    to: Named
+
+
+def judged(nodes: Iterable[Node], facts: Facts) -> Judged:
     """Customers of a closed neighbourhood of identifiers.
 
-    `devices` maps an anonymous id to the user ids it was seen with; `aliases` are (previous id, user id). Two user ids
-    are one customer by an alias only, and only if both were ever stated as user ids. A customer's id is that of its
-    first stored identifier.
+    Two user ids are one customer by an `alias` or a merge only. Devices follow; e-mails are judged after them, by
+    whole components, and limits last. A customer's id is that of its first stored user id or anonymous id.
     """
     known = {node.named: node for node in nodes}
-    groups = _Groups()
-    for previous, user in aliases:
-        if _stated(known, previous) and _stated(known, user):
-            groups.link(Named("user_id", previous), Named("user_id", user))
-    sharing: dict[Named, Sharing] = {}
-    for device, users in devices.items():
-        owners = {groups.of(Named("user_id", user)) for user in users}
-        sharing[Named("anonymous_id", device)] = _sharing(len(users), len(owners))
-    for device, users in devices.items():
-        named = Named("anonymous_id", device)
-        if sharing[named] is Sharing.ONE and users:
-            groups.link(named, Named("user_id", min(users)))
-    first: dict[Named, Node] = {}
-    for node in sorted(known.values(), key=lambda each: each.stored):
-        if sharing.get(node.named) is not Sharing.SHARED:
-            first.setdefault(groups.of(node.named), node)
-    return {
-        named: Placement(
-            None if sharing.get(named) is Sharing.SHARED else first[groups.of(named)].id,
-            sharing.get(named, Sharing.ONE),
-        )
-        for named in known
-    }
+    whole = _Groups()
+    sharing = _tied(whole, facts)
+    links = _statements(facts, sharing)
+    rivals = _rivals(whole, links, [named for named in known if named.type == "user_id"])
+    ambiguous = [link for link in links if link.named in rivals]
+    links = [link for link in links if link.named not in rivals]
+    groups, refused = _linked(facts, sharing, links)
+    refused |= _shared(facts, sharing)
+    refused |= {Refusal(link.named, link.to, Why.AMBIGUOUS_EMAIL, link.at) for link in ambiguous}
+    sharing |= dict.fromkeys(rivals, Sharing.SHARED)
+    placements = _placed(known, groups, sharing)
+    return Judged(
+        placements,
+        frozenset(refused),
+        {
+            email.value: frozenset(id_ for user in users if (id_ := placements[user].customer) is not None)
+            for email, users in rivals.items()
+        },
+    )
 
 
 def user_at(facts: Sequence[tuple[Key, str]], us: int) -> str:
@@ -86,22 +144,127 @@ def user_at(facts: Sequence[tuple[Key, str]], us: int) -> str:
     return facts[max(bisect_right(facts, us, key=lambda fact: fact[0][0]) - 1, 0)][1]
 
 
+def _tied(groups: "_Groups", facts: Facts) -> dict[Named, Sharing]:
+    """Links what aliases, merges and devices of one customer link, until nothing more does; what each device tells."""
+    while True:
+        before, sharing = groups.links, {}
+        for device, users in facts.devices.items():
+            named = Named("anonymous_id", device)
+            owners = {groups.of(Named("user_id", user)) for user in users}
+            sharing[named] = _sharing(len(users), len(owners))
+            if sharing[named] is Sharing.ONE and users:
+                groups.link(named, owners.pop())
+        for a, b in _joins(facts, sharing):
+            groups.link(a, b)
+        if groups.links == before:
+            return sharing
+
+
 def _sharing(users: int, owners: int) -> Sharing:
     if users > MOST_USERS:
         return Sharing.KIOSK
     return Sharing.SHARED if owners > 1 else Sharing.ONE
 
 
-def _stated(known: Mapping[Named, Node], user: str) -> bool:
-    node = known.get(Named("user_id", user))
-    return node is not None and node.stated
+def _joins(facts: Facts, sharing: Mapping[Named, Sharing]) -> list[tuple[Named, Named]]:
+    """A shared device is nobody's, so a merge that names it joins nobody while it is."""
+    return [
+        (a, b)
+        for a, b in sorted(facts.joins)
+        if sharing.get(a) is not Sharing.SHARED and sharing.get(b) is not Sharing.SHARED
+    ]
+
+
+def _statements(facts: Facts, sharing: Mapping[Named, Sharing]) -> list[_Link]:
+    """What e-mails link, each link once: what a shared device states is stated by its user of the hour."""
+    first: dict[tuple[Named, Named], Moment] = {}
+    for each in facts.statements:
+        by = each.by
+        if sharing.get(by) is Sharing.SHARED:
+            by = Named("user_id", user_at(facts.users[by.value], each.at[0]))
+        link = (Named("email", each.email), by)
+        first[link] = min(each.at, first.get(link, each.at))
+    return [_Link(at, *link) for link, at in first.items()]
+
+
+def _rivals(whole: "_Groups", links: Sequence[_Link], users: Collection[Named]) -> dict[Named, list[Named]]:
+    """The e-mails whose component holds users of several customers, with those users."""
+    customers = {user: whole.of(user) for user in users}
+    for link in links:
+        whole.link(link.named, link.to)
+    together: dict[Named, list[Named]] = defaultdict(list)
+    for user in users:
+        together[whole.of(user)].append(user)
+    found = {link.named: together.get(whole.of(link.named), []) for link in links}
+    return {email: theirs for email, theirs in found.items() if len({customers[user] for user in theirs}) > 1}
+
+
+def _linked(
+    facts: Facts, sharing: Mapping[Named, Sharing], statements: Iterable[_Link]
+) -> tuple["_Groups", set[Refusal]]:
+    """Links what somebody said is one, then fact by fact in event-time order what the limits leave room for."""
+    groups, refused = _Groups(), set()
+    for a, b in _joins(facts, sharing):
+        groups.link(a, b)
+    late = _late(facts.devices)
+    for link in sorted([*_ties(facts, sharing), *statements]):
+        why = Why.TOO_MANY_ANONYMOUS_IDS if link in late else groups.overfull(link.named, link.to)
+        if why is None:
+            groups.link(link.named, link.to)
+        else:
+            refused.add(Refusal(link.named, link.to, why, link.at))
+    return groups, refused
+
+
+def _ties(facts: Facts, sharing: Mapping[Named, Sharing]) -> list[_Link]:
+    return [
+        min(_Link(at, named, Named("user_id", user)) for user, at in users.items())
+        for device, users in facts.devices.items()
+        if users and sharing[named := Named("anonymous_id", device)] is Sharing.ONE
+    ]
+
+
+def _late(devices: Mapping[str, Mapping[str, Moment]]) -> set[_Link]:
+    """The ties of each user id beyond its first 1,000, shared devices included: no more of them need be known."""
+    ties: dict[Named, list[_Link]] = defaultdict(list)
+    for device, users in devices.items():
+        for user, at in users.items():
+            to = Named("user_id", user)
+            ties[to].append(_Link(at, Named("anonymous_id", device), to))
+    return {link for theirs in ties.values() for link in sorted(theirs)[MOST_DEVICES:]}
+
+
+def _shared(facts: Facts, sharing: Mapping[Named, Sharing]) -> set[Refusal]:
+    refused = set()
+    for device, users in facts.devices.items():
+        named = Named("anonymous_id", device)
+        if sharing[named] is Sharing.KIOSK:
+            refused.add(Refusal(named, None, Why.KIOSK, min(users.values())))
+        elif sharing[named] is Sharing.SHARED:
+            refused |= {Refusal(named, Named("user_id", user), Why.SHARED_DEVICE, at) for user, at in users.items()}
+    return refused
+
+
+def _placed(known: Mapping[Named, Node], groups: "_Groups", sharing: Mapping[Named, Sharing]) -> dict[Named, Placement]:
+    first: dict[Named, Node] = {}
+    for node in sorted(known.values(), key=lambda each: each.stored):
+        if node.named.type != "email" and sharing.get(node.named) is not Sharing.SHARED:
+            first.setdefault(groups.of(node.named), node)
+    placed = {}
+    for named in known:
+        told = sharing.get(named, Sharing.ONE)
+        owner = None if told is Sharing.SHARED else first.get(groups.of(named))
+        placed[named] = Placement(None if owner is None else owner.id, told)
+    return placed
 
 
 class _Groups:
-    """Sets of identifiers that are one (union-find)."""
+    """Sets of identifiers that are one (union-find), and how many of each type are in each."""
 
     def __init__(self) -> None:
+        self.links = 0
         self._above: dict[Named, Named] = {}
+        self._held: dict[Named, Counter[str]] = {}
 
     def of(self, named: Named) -> Named:
         while (above := self._above.get(named, named)) != named:
@@ -112,4 +275,19 @@ class _Groups:
     def link(self, a: Named, b: Named) -> None:
         first, second = sorted((self.of(a), self.of(b)))
         if first != second:
+            self.links += 1
             self._above[second] = first
+            self._held[first] = self._count(first) + self._count(second)
+
+    def overfull(self, a: Named, b: Named) -> Why | None:
+        """The limit that both as one would be above."""
+        first, second = self.of(a), self.of(b)
+        if first == second:
+            return None
+        both = self._count(first) + self._count(second)
+        if both["email"] > MOST_EMAILS:
+            return Why.TOO_MANY_EMAILS
+        return Why.TOO_MANY_ANONYMOUS_IDS if both["anonymous_id"] > MOST_DEVICES else None
+
+    def _count(self, root: Named) -> Counter[str]:
+        return self._held.get(root) or Counter({root.type: 1})

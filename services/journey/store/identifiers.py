@@ -1,15 +1,15 @@
-"""Identifiers, each with its drawn id and whose it is, and the facts that link them."""
+"""Identifiers, each with its drawn id and whose it is."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
 from jornada.db import Connection
-from jornada.events import Identifier, SubjectId, Touchpoint, WorkspaceId, new_id
-from services.journey.domain.identity import MOST_USERS, Named, Node, Placement, Sharing
+from jornada.events import Identifier, SubjectId, WorkspaceId, new_id
+from services.journey.domain.identity import Named, Node, Placement, Sharing
 
 
 class Stored(NamedTuple):
@@ -17,14 +17,6 @@ class Stored(NamedTuple):
 
     node: Node
     placement: Placement
-
-
-class Neighbourhood(NamedTuple):
-    """All that hangs together with some identifiers: what their customers are a function of."""
-
-    named: frozenset[Named]
-    devices: Mapping[str, frozenset[str]]
-    aliases: frozenset[tuple[str, str]]
 
 
 async def locked(connection: Connection, workspace: WorkspaceId, named: Collection[Named]) -> dict[Named, Stored]:
@@ -57,12 +49,15 @@ async def _read(
 
 
 async def add(connection: Connection, workspace: WorkspaceId, named: Mapping[Named, bool]) -> None:
-    """Stores identifiers not yet known, each its own customer; the value says whether an event states it."""
+    """Stores identifiers not yet known; the value says whether an event states it.
+
+    Each is its own customer, save an e-mail, which is nobody's until it is placed.
+    """
     ordered = sorted(named)
     ids = [new_id() for _ in ordered]
     await connection.execute(
         """insert into identifiers (workspace, type, value, id, customer, stated)
-           select $1, type, value, id, id, stated
+           select $1, type, value, id, case when type <> 'email' then id end, stated
            from unnest($2::text[], $3::text[], $4::uuid[], $5::boolean[]) as given (type, value, id, stated)
            on conflict do nothing""",
         workspace,
@@ -81,101 +76,6 @@ async def state_users(connection: Connection, workspace: WorkspaceId, users: Col
         workspace,
         sorted(users),
     )
-
-
-async def aliased(connection: Connection, workspace: WorkspaceId, users: Collection[str]) -> set[str]:
-    """Those of the ids that some `alias` names as the previous one."""
-    rows = await connection.fetch(
-        "select distinct previous_id from aliases where workspace = $1 and previous_id = any($2)",
-        workspace,
-        list(users),
-    )
-    return {row["previous_id"] for row in rows}
-
-
-async def add_pairs(
-    connection: Connection, workspace: WorkspaceId, pairs: Collection[tuple[str, str]]
-) -> set[tuple[str, str]]:
-    """Stores (anonymous id, user id) pairs; returns the new ones."""
-    ordered = sorted(pairs)
-    rows = await connection.fetch(
-        """insert into device_users (workspace, anonymous_id, user_id)
-           select $1, * from unnest($2::text[], $3::text[]) on conflict do nothing returning anonymous_id, user_id""",
-        workspace,
-        [device for device, _ in ordered],
-        [user for _, user in ordered],
-    )
-    return {(row["anonymous_id"], row["user_id"]) for row in rows}
-
-
-async def add_aliases(connection: Connection, workspace: WorkspaceId, aliases: Collection[Touchpoint]) -> None:
-    """Stores `alias` facts."""
-    await connection.execute(
-        """insert into aliases (workspace, previous_id, user_id, occurred_at, message_id, source)
-           select $1, * from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
-           on conflict do nothing""",
-        workspace,
-        [each.previous_id for each in aliases],
-        [each.user_id for each in aliases],
-        [each.occurred_at for each in aliases],
-        [each.message_id for each in aliases],
-        [each.source for each in aliases],
-    )
-
-
-async def neighbourhood(connection: Connection, workspace: WorkspaceId, seeds: Iterable[Named]) -> Neighbourhood:
-    """Everything that the seeds are linked with by pairs and aliases; nothing is sought beyond a kiosk."""
-    devices: dict[str, frozenset[str]] = {}
-    users: set[str] = set()
-    aliases: set[tuple[str, str]] = set()
-    seeds = set(seeds)
-    new_users = {each.value for each in seeds if each.type == "user_id"}
-    new_devices = {each.value for each in seeds if each.type == "anonymous_id"}
-    while new_users or new_devices:
-        users |= new_users
-        found = await _users_of(connection, workspace, new_devices)
-        devices |= found
-        beyond = {user for theirs in found.values() if len(theirs) <= MOST_USERS for user in theirs}
-        links = await _aliases_of(connection, workspace, new_users)
-        aliases |= links
-        beyond |= {user for link in links for user in link}
-        new_devices = await _devices_of(connection, workspace, new_users) - devices.keys()
-        new_users = beyond - users
-    named = {Named("user_id", user) for user in users} | {Named("anonymous_id", device) for device in devices}
-    return Neighbourhood(frozenset(named), devices, frozenset(aliases))
-
-
-async def _users_of(connection: Connection, workspace: WorkspaceId, devices: set[str]) -> dict[str, frozenset[str]]:
-    if not devices:
-        return {}
-    rows = await connection.fetch(
-        """select device, array(select user_id from device_users where workspace = $1 and anonymous_id = device
-                                order by user_id limit $3) as users
-           from unnest($2::text[]) as given (device)""",
-        workspace,
-        sorted(devices),
-        MOST_USERS + 1,
-    )
-    return {row["device"]: frozenset(row["users"]) for row in rows}
-
-
-async def _devices_of(connection: Connection, workspace: WorkspaceId, users: set[str]) -> set[str]:
-    rows = await connection.fetch(
-        "select distinct anonymous_id from device_users where workspace = $1 and user_id = any($2)",
-        workspace,
-        list(users),
-    )
-    return {row["anonymous_id"] for row in rows}
-
-
-async def _aliases_of(connection: Connection, workspace: WorkspaceId, users: set[str]) -> set[tuple[str, str]]:
-    rows = await connection.fetch(
-        """select previous_id, user_id from aliases where workspace = $1 and user_id = any($2)
-           union select previous_id, user_id from aliases where workspace = $1 and previous_id = any($2)""",
-        workspace,
-        list(users),
-    )
-    return {(row["previous_id"], row["user_id"]) for row in rows}
 
 
 async def place(connection: Connection, workspace: WorkspaceId, moved: Mapping[Named, Placement]) -> None:

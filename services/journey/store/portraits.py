@@ -1,7 +1,7 @@
 """What the faces read: one subject as of an instant, lists of them, and their paths."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -11,7 +11,7 @@ from jornada.events import JourneySnapshot, SubjectId, SubjectType, Touchpoint, 
 from jornada.instants import instant, micros
 from jornada.web import Reference
 from services.journey.domain import folding, state
-from services.journey.domain.identity import Named, Sharing
+from services.journey.domain.identity import Named, Sharing, judged
 from services.journey.domain.reading import Reading, read
 from services.journey.domain.segments import InForce, Kept, Stays, Walk, passed, resumed, walked
 from services.journey.domain.sessions import Session, coalesced, singles
@@ -19,7 +19,7 @@ from services.journey.domain.snapshot import Standing, snapshot
 from services.journey.domain.stages import Entry, timeline
 from services.journey.domain.state import EMPTY, FOLD, State
 from services.journey.domain.view import StateView
-from services.journey.store import accounts, identifiers, in_force, sessions, touchpoints
+from services.journey.store import accounts, identifiers, in_force, neighbourhoods, sessions, touchpoints
 from services.journey.store.subjects import kept
 
 
@@ -41,18 +41,37 @@ class _Row(NamedTuple):
     kept: Kept | None
 
 
+class Ambiguous(Exception):
+    """An e-mail that several customers state, by their ids."""
+
+    def __init__(self, customers: Collection[SubjectId]) -> None:
+        super().__init__(f"an e-mail of {len(customers)} customers")
+        self.customers = sorted(customers)
+
+
 async def find(connection: Connection, workspace: WorkspaceId, reference: Reference) -> SubjectId | None:
-    """The customer or account that a reference names now; None for an unknown one."""
+    """The customer or account that a reference names now; None for an unknown one. Raises Ambiguous."""
     if reference.id is not None:
         found = (await identifiers.by_id(connection, workspace, [reference.id])).get(reference.id)
     else:
-        named = Named(reference.type, reference.value)
+        value = reference.value.strip().lower() if reference.type == "email" else reference.value
+        named = Named(reference.type, value)
         found = (await identifiers.read(connection, workspace, [named])).get(named)
     if found is None or not found.node.stated:
         return None
     if found.placement.sharing is Sharing.SHARED:
-        return await identifiers.latest_user(connection, workspace, found.node.named.value)
+        return await _of_several(connection, workspace, found.node.named)
     return None if found.placement.customer is None else SubjectId(found.placement.customer)
+
+
+async def _of_several(connection: Connection, workspace: WorkspaceId, named: Named) -> SubjectId | None:
+    """A shared device is its latest user's."""
+    if named.type == "anonymous_id":
+        return await identifiers.latest_user(connection, workspace, named.value)
+    near = await neighbourhoods.around(connection, workspace, [named])
+    known = await identifiers.read(connection, workspace, near.named)
+    rivals = judged([stored.node for stored in known.values()], near.facts).rivals
+    raise Ambiguous([SubjectId(each) for each in rivals.get(named.value, ())])
 
 
 async def customer(

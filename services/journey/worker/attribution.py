@@ -10,10 +10,11 @@ from uuid import UUID
 from jornada.db import Connection
 from jornada.events import SubjectId, WorkspaceId
 from jornada.instants import micros
-from services.journey.domain import identity
-from services.journey.domain.identity import MOST_USERS, Named, Placement, Sharing
+from services.journey.domain import emails, identity
+from services.journey.domain.identity import Moment, Named, Placement, Sharing, Statement
 from services.journey.domain.reading import Reading
-from services.journey.store import identifiers, touchpoints
+from services.journey.store import facts, identifiers, merges, neighbourhoods, refusals, touchpoints
+from services.journey.store.facts import Pair
 from services.journey.store.identifiers import Stored
 from services.journey.store.touchpoints import Place
 
@@ -36,8 +37,9 @@ class Attribution:
 
 class _Facts(NamedTuple):
     wanted: dict[Named, bool]
-    pairs: set[tuple[str, str]]
+    pairs: set[Pair]
     aliases: list[Reading]
+    statements: set[Statement]
 
 
 class _Device(NamedTuple):
@@ -50,20 +52,33 @@ class _Device(NamedTuple):
 
 async def attribute(connection: Connection, workspace: WorkspaceId, fresh: Sequence[Reading]) -> Attribution:
     """Stores identifiers, facts and touchpoints of the batch, locks what it names, and says what follows."""
-    facts = _facts(fresh)
-    known, seeds = await _stated(connection, workspace, facts)
-    result = Attribution()
+    batch = _facts(fresh)
+    known, seeds = await _stated(connection, workspace, batch)
+    result = Attribution(owned=[(_owner(reading, known), reading) for reading in fresh])
+    await touchpoints.add(connection, workspace, result.owned)
     before: dict[Named, Stored] = {}
     if seeds:
         before, placed = await _placed(connection, workspace, seeds)
         _compare(before, placed, result)
         known |= {named: Stored(before[named].node, placement) for named, placement in placed.items()}
-    result.owned = [(_owner(reading, known), reading) for reading in fresh]
-    await touchpoints.add(connection, workspace, result.owned)
-    moved = await _reattributed(connection, workspace, _devices(fresh, before, known), result)
+    devices = _devices(fresh, before, known)
+    moved = await _reattributed(connection, workspace, devices, result)
     await _name_customers(connection, workspace, known, moved, result)
-    for customer in [loser for loser, survivor in result.lost.items() if survivor is None]:
-        result.lost[customer] = await _survivor(connection, workspace, customer)
+    await _find_survivors(connection, workspace, result)
+    return result
+
+
+async def regroup(connection: Connection, workspace: WorkspaceId, seeds: Collection[Named]) -> Attribution:
+    """Finds customers anew near identifiers whose facts changed by no touchpoint, and says what follows."""
+    result = Attribution()
+    before, placed = await _placed(connection, workspace, set(seeds))
+    _compare(before, placed, result)
+    known = {named: Stored(before[named].node, placement) for named, placement in placed.items()}
+    turned = {each for each in seeds if each.type == "anonymous_id"} | _turned(before, known)
+    devices = [_Device(each.value, known[each], None) for each in sorted(turned)]
+    moved = await _reattributed(connection, workspace, devices, result)
+    await _name_customers(connection, workspace, known, moved, result)
+    await _find_survivors(connection, workspace, result)
     return result
 
 
@@ -71,25 +86,34 @@ def names(reading: Reading) -> list[tuple[Named, bool]]:
     """The identifiers that a touchpoint names, and whether it states each (`alias` presumes its previous user id)."""
     touchpoint = reading.touchpoint
     previous = touchpoint.previous_id if touchpoint.type == "alias" and not reading.ours else None
+    email = emails.stated(reading)
     given = (
         ("user_id", touchpoint.user_id, True),
         ("anonymous_id", touchpoint.anonymous_id, True),
         ("account", None if reading.ours else touchpoint.group_id, True),
         ("anonymous_id", previous, True),
         ("user_id", previous, False),
+        ("email", None if email is None else email[0], True),
     )
     return [(Named(type_, value), stated) for type_, value, stated in given if value is not None]
 
 
 def _facts(fresh: Iterable[Reading]) -> _Facts:
-    facts = _Facts({}, set(), [])
+    batch = _Facts({}, set(), [], set())
     for reading in fresh:
         for named, stated in names(reading):
-            facts.wanted[named] = facts.wanted.get(named, False) or stated
-        facts.pairs.update(_pairs(reading))
-        if reading.touchpoint.type == "alias" and reading.touchpoint.previous_id and reading.touchpoint.user_id:
-            facts.aliases.append(reading)
-    return facts
+            batch.wanted[named] = batch.wanted.get(named, False) or stated
+        batch.pairs.update(Pair(device, user, _moment(reading)) for device, user in _pairs(reading))
+        if (email := emails.stated(reading)) is not None:
+            batch.statements.add(Statement(*email, _moment(reading)))
+        touchpoint = reading.touchpoint
+        if touchpoint.type == "alias" and touchpoint.previous_id and touchpoint.user_id and not reading.ours:
+            batch.aliases.append(reading)
+    return batch
+
+
+def _moment(reading: Reading) -> Moment:
+    return (*reading.key, reading.touchpoint.source)
 
 
 def _pairs(reading: Reading) -> list[tuple[str, str]]:
@@ -101,32 +125,57 @@ def _pairs(reading: Reading) -> list[tuple[str, str]]:
 
 
 async def _stated(
-    connection: Connection, workspace: WorkspaceId, facts: _Facts
+    connection: Connection, workspace: WorkspaceId, batch: _Facts
 ) -> tuple[dict[Named, Stored], set[Named]]:
     """Stores what the batch states; returns its identifiers, locked, and those near which customers are found anew."""
-    people = {named for named in facts.wanted if named.type != "account"}
+    people = {named for named in batch.wanted if named.type != "account"}
     known = await identifiers.locked(connection, workspace, people)
-    known |= await identifiers.read(connection, workspace, facts.wanted.keys() - people)
-    missing = facts.wanted.keys() - known.keys()
+    known |= await identifiers.read(connection, workspace, batch.wanted.keys() - people)
+    missing = batch.wanted.keys() - known.keys()
     if missing:
-        await identifiers.add(connection, workspace, {named: facts.wanted[named] for named in missing})
+        await identifiers.add(connection, workspace, {named: batch.wanted[named] for named in missing})
         known |= await identifiers.locked(connection, workspace, missing & people)
         known |= await identifiers.read(connection, workspace, missing - people)
-    silent = {named for named in people if facts.wanted[named] and not known[named].node.stated}
+    silent = {named for named in people if batch.wanted[named] and not known[named].node.stated}
     if silent:
         await identifiers.state_users(connection, workspace, {named.value for named in silent})
     users = {named.value for named in missing | silent if named.type == "user_id"}
-    seeds = (
-        {Named("user_id", user) for user in await identifiers.aliased(connection, workspace, users)} if users else set()
-    )
-    new = await identifiers.add_pairs(connection, workspace, facts.pairs) if facts.pairs else set()
-    for device, user in new:
+    seeds = {Named("user_id", user) for user in await facts.aliased(connection, workspace, users)} if users else set()
+    return known, seeds | await _linked(connection, workspace, batch, known)
+
+
+async def _linked(
+    connection: Connection, workspace: WorkspaceId, batch: _Facts, known: Mapping[Named, Stored]
+) -> set[Named]:
+    """Stores the batch's facts that link identifiers; returns the identifiers of which something new is told."""
+    seeds: set[Named] = set()
+    if batch.aliases:
+        batch.pairs.difference_update(await _undone(connection, workspace, batch.aliases))
+    for device, user in await facts.add_pairs(connection, workspace, batch.pairs) if batch.pairs else ():
         seeds |= {Named("anonymous_id", device), Named("user_id", user)}
-    if facts.aliases:
-        await identifiers.add_aliases(connection, workspace, [reading.touchpoint for reading in facts.aliases])
-    for reading in facts.aliases:
+    if batch.aliases:
+        await facts.add_aliases(connection, workspace, [reading.touchpoint for reading in batch.aliases])
+    for reading in batch.aliases:
         seeds |= {named for named, _ in names(reading) if named.type != "account"}
-    return known, seeds
+    for each in await facts.add_statements(connection, workspace, batch.statements) if batch.statements else ():
+        seeds |= {Named("email", each.email), each.by}
+    devices = {pair.device for pair in batch.pairs}
+    shared = {each for each in devices if known[Named("anonymous_id", each)].placement.sharing is Sharing.SHARED}
+    if shared:
+        seeds |= await facts.stated_by_devices(connection, workspace, shared)
+    return seeds
+
+
+async def _undone(connection: Connection, workspace: WorkspaceId, aliases: Sequence[Reading]) -> set[Pair]:
+    """What aliases that were undone, and are told again, say of a device, and nothing else does."""
+    told = {merges.alias_id(each.touchpoint.source, each.touchpoint.message_id): each for each in aliases}
+    undone = [told[fact] for fact in await merges.undone(connection, workspace, told)]
+    return {
+        Pair(device, user, _moment(reading))
+        for reading in undone
+        for device, user in _pairs(reading)
+        if device != reading.touchpoint.anonymous_id
+    }
 
 
 async def _placed(
@@ -135,30 +184,17 @@ async def _placed(
     """Finds anew whose everything near the seeds is, all of it locked; returns it as it was, and its places now."""
     held: dict[Named, Stored] = {}
     while True:
-        near = await identifiers.neighbourhood(connection, workspace, seeds)
+        near = await neighbourhoods.around(connection, workspace, seeds)
         if near.named <= held.keys():
-            parted = await _of_new_kiosks(connection, workspace, near, held)
-            if parted <= near.named:
-                break
-            seeds = seeds | parted
-            continue
+            break
         held = await identifiers.locked(connection, workspace, near.named)
-    nodes = [held[named].node for named in near.named]
-    placed = identity.placements(nodes, near.devices, near.aliases)
-    moved = {named: place for named, place in placed.items() if place != held[named].placement}
+    held = {named: held[named] for named in near.named}
+    found = identity.judged([stored.node for stored in held.values()], near.facts)
+    moved = {named: place for named, place in found.placements.items() if place != held[named].placement}
     if moved:
         await identifiers.place(connection, workspace, moved)
-    return held, placed
-
-
-async def _of_new_kiosks(
-    connection: Connection, workspace: WorkspaceId, near: identifiers.Neighbourhood, held: Mapping[Named, Stored]
-) -> set[Named]:
-    """The former companions of devices that are kiosks from now on."""
-    kiosks = [Named("anonymous_id", device) for device, users in near.devices.items() if len(users) > MOST_USERS]
-    former = {held[named].placement.customer for named in kiosks if held[named].placement.sharing is Sharing.ONE}
-    found = await identifiers.members(connection, workspace, [customer for customer in former if customer is not None])
-    return {Named(each.type, each.value) for theirs in found.values() for _, each in theirs}
+    await refusals.replace(connection, workspace, near.named, found.refusals)
+    return held, dict(found.placements)
 
 
 def _compare(before: Mapping[Named, Stored], placed: Mapping[Named, Placement], result: Attribution) -> None:
@@ -175,7 +211,7 @@ def _compare(before: Mapping[Named, Stored], placed: Mapping[Named, Placement], 
         sources = {former for named in theirs if (former := before[named].placement.customer) is not None}
         if any(not old[source] <= theirs for source in sources):
             result.refold.add(SubjectId(customer))
-        if sources != {customer}:
+        if theirs != old.get(customer):
             result.gathered[SubjectId(customer)] = frozenset(SubjectId(source) for source in sources)
     placed_by_id = {before[named].node.id: placement.customer for named, placement in placed.items()}
     for customer in old.keys() - new.keys():
@@ -203,15 +239,17 @@ def _devices(fresh: Iterable[Reading], before: Mapping[Named, Stored], known: Ma
         for device in devices:
             named = Named("anonymous_id", device)
             since[named] = min(at, since.get(named, at))
-    turned = {
-        named
-        for named, stored in before.items()
-        if named.type == "anonymous_id"
-        and known[named].placement.sharing is not stored.placement.sharing
-        and known[named].placement.sharing is not Sharing.ONE
-    }
+    turned = _turned(before, known)
     news = {named for named in since if known[named].placement.sharing is Sharing.SHARED}
     return [_Device(each.value, known[each], None if each in turned else since[each]) for each in sorted(turned | news)]
+
+
+def _turned(before: Mapping[Named, Stored], known: Mapping[Named, Stored]) -> set[Named]:
+    return {
+        named
+        for named, stored in before.items()
+        if named.type == "anonymous_id" and known[named].placement.sharing is not stored.placement.sharing
+    }
 
 
 async def _reattributed(
@@ -238,18 +276,18 @@ async def _reattributed(
 
 async def _moves(connection: Connection, workspace: WorkspaceId, device: _Device) -> list[tuple[Place, UUID]]:
     own = device.stored.node.id
-    if device.stored.placement.sharing is Sharing.KIOSK:
+    if device.stored.placement.sharing is not Sharing.SHARED:
         places = await touchpoints.anonymous(connection, workspace, device.value, None)
         return [(place, own) for place in places if place.owner != own]
-    facts = await touchpoints.facts(connection, workspace, device.value)
+    turns = await touchpoints.facts(connection, workspace, device.value)
     since = device.since
-    if since is not None and not any(key[0] < micros(since) for key, _ in facts):
+    if since is not None and not any(key[0] < micros(since) for key, _ in turns):
         since = None
     places = await touchpoints.anonymous(connection, workspace, device.value, since)
-    users = {identity.user_at(facts, micros(place.occurred_at)) for place in places}
+    users = {identity.user_at(turns, micros(place.occurred_at)) for place in places}
     known = await identifiers.read(connection, workspace, {Named("user_id", user) for user in users})
     ids = {named.value: stored.node.id for named, stored in known.items()}
-    moves = ((place, ids[identity.user_at(facts, micros(place.occurred_at))]) for place in places)
+    moves = ((place, ids[identity.user_at(turns, micros(place.occurred_at))]) for place in places)
     return [(place, owner) for place, owner in moves if place.owner != owner]
 
 
@@ -271,7 +309,10 @@ async def _name_customers(
     result.refold |= {result.customer_of[owner] for owner in moved if owner in result.customer_of}
 
 
-async def _survivor(connection: Connection, workspace: WorkspaceId, lost: SubjectId) -> SubjectId | None:
-    """Who answers for a subject whose first identifier is a shared device: the device's latest user."""
-    found = await identifiers.by_id(connection, workspace, [lost])
-    return await identifiers.latest_user(connection, workspace, found[lost].node.named.value)
+async def _find_survivors(connection: Connection, workspace: WorkspaceId, result: Attribution) -> None:
+    """Who answers for subjects whose first identifier is a shared device: the device's latest user."""
+    unknown = [loser for loser, survivor in result.lost.items() if survivor is None]
+    found = await identifiers.by_id(connection, workspace, unknown)
+    for loser in unknown:
+        device = found[loser].node.named.value
+        result.lost[loser] = await identifiers.latest_user(connection, workspace, device)

@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
 
 from jornada.bus.carrier import Received, Record
 from jornada.bus.publisher import Publisher, Subject
@@ -24,6 +26,7 @@ from jornada.events import (
 )
 from services.journey.domain.identity import Sharing
 from services.journey.domain.reading import Reading, read
+from services.journey.domain.segments import InForce
 from services.journey.store import accepted, identifiers, in_force, subjects, touchpoints
 from services.journey.worker import journeys, settling
 from services.journey.worker.attribution import Attribution, attribute, names
@@ -61,19 +64,8 @@ class TouchpointFold:
             return named
         force = await in_force.held(connection, workspace)
         attribution = await attribute(connection, workspace, [_read(touchpoint) for touchpoint in sorted_.fresh])
-        changes, own = _changes(attribution)
-        rows = await subjects.locked(connection, workspace, changes.touched())
-        journeys.check_folds(rows, changes)
-        told = await journeys.after(connection, workspace, changes, rows, force)
-        await journeys.add_to_accounts(connection, workspace, own)
-        now = self._clock.now()
-        held = [
-            Held(customer, "customer", each.state, each.sessions, now, walk=each.walk)
-            for customer, each in told.items()
-        ]
-        changed = await settling.settle(connection, workspace, force, held)
-        changed |= await settling.bury(connection, workspace, _lost(attribution, rows))
-        named |= {Subject(workspace, customer) for customer in changes.fresh}
+        changed = await tell(connection, workspace, force, attribution, self._clock.now())
+        named |= {Subject(workspace, attribution.customer_of[owner]) for owner, _ in _of_people(attribution)}
         unnamed = {subject: version for subject, version in changed.items() if subject not in named}
         if unnamed:
             await self._publisher.mark(connection, unnamed)
@@ -85,6 +77,22 @@ class TouchpointFold:
             (each.id, Record(REJECTIONS.name, topic_key(workspace, each.source), encode(each))) for each in rejections
         ]
         await self._publisher.hold(connection, workspace, rows)
+
+
+async def tell(
+    connection: Connection, workspace: WorkspaceId, force: InForce, attribution: Attribution, now: datetime
+) -> dict[Subject, int]:
+    """Stores the journeys of everybody concerned, and of those who are somebody else now; returns the new versions."""
+    changes, own = _changes(attribution)
+    rows = await subjects.locked(connection, workspace, changes.touched())
+    journeys.check_folds(rows, changes)
+    told = await journeys.after(connection, workspace, changes, rows, force)
+    await journeys.add_to_accounts(connection, workspace, own)
+    held = [
+        Held(customer, "customer", each.state, each.sessions, now, walk=each.walk) for customer, each in told.items()
+    ]
+    changed = await settling.settle(connection, workspace, force, held)
+    return changed | await settling.bury(connection, workspace, _lost(attribution, rows))
 
 
 def _touchpoint(record: Received) -> Touchpoint:
@@ -119,6 +127,10 @@ def _rejection(touchpoint: Touchpoint) -> Rejection:
     )
 
 
+def _of_people(attribution: Attribution) -> list[tuple[UUID, Reading]]:
+    return [(owner, reading) for owner, reading in attribution.owned if reading.account is None]
+
+
 def _changes(attribution: Attribution) -> tuple[Changes, Mapping[SubjectId, list[Reading]]]:
     """What happens to customers, and the touchpoints that are accounts' own."""
     fresh: dict[SubjectId, list[Reading]] = defaultdict(list)
@@ -146,7 +158,11 @@ async def _named_before(connection: Connection, workspace: WorkspaceId, again: S
     people = {named for reading in again for named, stated in names(reading) if stated and named.type != "account"}
     known = await identifiers.read(connection, workspace, people)
     customers = {stored.placement.customer for stored in known.values()}
-    shared = {named.value for named, stored in known.items() if stored.placement.sharing is Sharing.SHARED}
+    shared = {
+        named.value
+        for named, stored in known.items()
+        if named.type == "anonymous_id" and stored.placement.sharing is Sharing.SHARED
+    }
     silent = [
         reading.touchpoint
         for reading in again

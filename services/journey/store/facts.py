@@ -1,0 +1,124 @@
+"""The facts that link identifiers: devices with users, aliases, e-mails. Operators' are in `merges`."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from jornada.db import Connection
+from jornada.events import Touchpoint, WorkspaceId
+from jornada.instants import instant
+from services.journey.domain.identity import Moment, Named, Statement
+
+
+class Pair(NamedTuple):
+    """That a device and a user id are one's, and when it was stated."""
+
+    device: str
+    user: str
+    at: Moment
+
+
+async def add_pairs(connection: Connection, workspace: WorkspaceId, pairs: Collection[Pair]) -> set[tuple[str, str]]:
+    """Stores since when devices and users are seen together; returns those pairs that are new or older than known."""
+    first: dict[tuple[str, str], Pair] = {}
+    for pair in sorted(pairs, reverse=True):
+        first[pair.device, pair.user] = pair
+    ordered = [first[each] for each in sorted(first)]
+    rows = await connection.fetch(
+        """insert into device_users as known (workspace, anonymous_id, user_id, occurred_at, message_id, source)
+           select $1, * from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
+           on conflict (workspace, anonymous_id, user_id) do update
+           set occurred_at = excluded.occurred_at, message_id = excluded.message_id, source = excluded.source
+           where (excluded.occurred_at, excluded.message_id, excluded.source)
+               < (known.occurred_at, known.message_id, known.source)
+           returning anonymous_id, user_id""",
+        workspace,
+        [each.device for each in ordered],
+        [each.user for each in ordered],
+        [instant(each.at[0]) for each in ordered],
+        [each.at[1] for each in ordered],
+        [each.at[2] for each in ordered],
+    )
+    return {(row["anonymous_id"], row["user_id"]) for row in rows}
+
+
+async def drop_pair(connection: Connection, workspace: WorkspaceId, device: str, user: str) -> None:
+    """Has a device and a user be seen together since their earliest fact that stands, or not at all."""
+    await connection.execute(
+        "delete from device_users where workspace = $1 and anonymous_id = $2 and user_id = $3", workspace, device, user
+    )
+    await connection.execute(
+        """insert into device_users (workspace, anonymous_id, user_id, occurred_at, message_id, source)
+           select workspace, anonymous_id, user_id, occurred_at, message_id, source from device_facts
+           where workspace = $1 and anonymous_id = $2 and user_id = $3
+           order by occurred_at, message_id, source limit 1""",
+        workspace,
+        device,
+        user,
+    )
+
+
+async def add_aliases(connection: Connection, workspace: WorkspaceId, aliases: Collection[Touchpoint]) -> None:
+    """Stores `alias` facts."""
+    await connection.execute(
+        """insert into aliases (workspace, previous_id, user_id, occurred_at, message_id, source)
+           select $1, * from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
+           on conflict do nothing""",
+        workspace,
+        [each.previous_id for each in aliases],
+        [each.user_id for each in aliases],
+        [each.occurred_at for each in aliases],
+        [each.message_id for each in aliases],
+        [each.source for each in aliases],
+    )
+
+
+async def aliased(connection: Connection, workspace: WorkspaceId, users: Collection[str]) -> set[str]:
+    """Those of the ids that some `alias` names as the previous one."""
+    rows = await connection.fetch(
+        "select distinct previous_id from aliases where workspace = $1 and previous_id = any($2)",
+        workspace,
+        list(users),
+    )
+    return {row["previous_id"] for row in rows}
+
+
+async def add_statements(
+    connection: Connection, workspace: WorkspaceId, statements: Collection[Statement]
+) -> set[Statement]:
+    """Stores who states which e-mail; returns what tells something new.
+
+    Of a user id's statements of one e-mail those after the first tell nothing and are not kept; a device's may be
+    another user's each time.
+    """
+    ordered = sorted(statements)
+    rows = await connection.fetch(
+        """insert into email_facts (workspace, email, type, value, occurred_at, message_id, source)
+           select $1, email, type, value, occurred_at, message_id, source
+           from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[])
+               as given (email, type, value, occurred_at, message_id, source)
+           where type <> 'user_id' or not exists (
+               select from email_facts as known
+               where known.workspace = $1 and known.email = given.email and known.type = given.type
+                 and known.value = given.value and (known.occurred_at, known.message_id, known.source)
+                     <= (given.occurred_at, given.message_id, given.source))
+           on conflict do nothing returning email, type, value, occurred_at, message_id, source""",
+        workspace,
+        [each.email for each in ordered],
+        [each.by.type for each in ordered],
+        [each.by.value for each in ordered],
+        [instant(each.at[0]) for each in ordered],
+        [each.at[1] for each in ordered],
+        [each.at[2] for each in ordered],
+    )
+    new = {(row["email"], row["type"], row["value"], row["message_id"], row["source"]) for row in rows}
+    return {each for each in statements if (each.email, *each.by, each.at[1], each.at[2]) in new}
+
+
+async def stated_by_devices(connection: Connection, workspace: WorkspaceId, devices: Collection[str]) -> set[Named]:
+    """The e-mails that devices state without a user id."""
+    rows = await connection.fetch(
+        "select distinct email from email_facts where workspace = $1 and type = 'anonymous_id' and value = any($2)",
+        workspace,
+        list(devices),
+    )
+    return {Named("email", row["email"]) for row in rows}

@@ -1,0 +1,196 @@
+"""All that hangs together with some identifiers: what their customers are a function of."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import asyncpg
+
+from jornada.db import Connection
+from jornada.events import WorkspaceId
+from jornada.instants import micros
+from services.journey.domain.identity import MOST_DEVICES, MOST_USERS, Facts, Moment, Named, Statement
+from services.journey.store import touchpoints
+
+_SINCE = "occurred_at, message_id, source"
+
+
+class Neighbourhood(NamedTuple):
+    """A closed set of identifiers, and the facts that link them."""
+
+    named: frozenset[Named]
+    facts: Facts
+
+
+@dataclass
+class _Walk:
+    """What a walk has found. `open` are the devices whose users it walks to, too."""
+
+    near: set[Named] = field(default_factory=set)
+    open: set[Named] = field(default_factory=set)
+    devices: dict[str, dict[str, Moment]] = field(default_factory=dict)
+    joins: set[tuple[Named, Named]] = field(default_factory=set)
+    statements: set[Statement] = field(default_factory=set)
+
+
+async def around(connection: Connection, workspace: WorkspaceId, seeds: Iterable[Named]) -> Neighbourhood:
+    """Everything that the seeds are linked with by facts, or were placed with until now.
+
+    Nothing is sought beyond a kiosk, nor beyond a device that customers share and that states no e-mail, unless it is a
+    seed: where it is known only as somebody's, its other users are nobody near.
+    """
+    walk = _Walk()
+    new = set(seeds)
+    walk.open = {each for each in new if each.type == "anonymous_id"}
+    while new:
+        new = await _on(connection, workspace, walk, new)
+    return Neighbourhood(frozenset(walk.near), await _facts(connection, workspace, walk))
+
+
+async def _on(connection: Connection, workspace: WorkspaceId, walk: _Walk, new: set[Named]) -> set[Named]:
+    """One step from what is new; returns what it found."""
+    walk.near |= new
+    users = {each.value for each in new if each.type == "user_id"}
+    devices = {each.value for each in new if each.type == "anonymous_id"}
+    if devices:
+        walk.devices |= await _users_of(connection, workspace, devices)
+    found = await _devices_of(connection, workspace, users) if users else set()
+    joins = await _joins_of(connection, workspace, new)
+    statements = await _statements_of(connection, workspace, new)
+    walk.joins |= joins
+    walk.statements |= statements
+    opening = {end for join in joins for end in join} | {each.by for each in statements}
+    opening |= await _placed_with(connection, workspace, new)
+    walk.open |= {each for each in opening if each.type == "anonymous_id"}
+    found |= opening | {Named("email", each.email) for each in statements}
+    for device, theirs in walk.devices.items():
+        if len(theirs) <= MOST_USERS and Named("anonymous_id", device) in walk.open:
+            found |= {Named("user_id", user) for user in theirs}
+    return found - walk.near
+
+
+async def _users_of(connection: Connection, workspace: WorkspaceId, devices: set[str]) -> dict[str, dict[str, Moment]]:
+    rows = await connection.fetch(
+        """select device, pair.user_id, coalesce(pair.occurred_at, first.occurred_at, 'epoch') as occurred_at,
+                  coalesce(pair.message_id, first.message_id, '') as message_id,
+                  coalesce(pair.source, first.source, '') as source
+           from unnest($2::text[]) as given (device)
+           cross join lateral (
+               select * from device_users where workspace = $1 and anonymous_id = device
+               order by user_id limit $3) as pair
+           left join lateral (
+               select occurred_at, message_id, source from device_facts
+               where pair.occurred_at is null and workspace = $1 and anonymous_id = device and user_id = pair.user_id
+               order by occurred_at, message_id, source limit 1) as first on true""",
+        workspace,
+        sorted(devices),
+        MOST_USERS + 1,
+    )
+    found: dict[str, dict[str, Moment]] = {device: {} for device in devices}
+    for row in rows:
+        found[row["device"]][row["user_id"]] = _moment(row)
+    return found
+
+
+async def _devices_of(connection: Connection, workspace: WorkspaceId, users: set[str]) -> set[Named]:
+    """The devices that a customer may have by these users: of each the earliest."""
+    rows = await connection.fetch(
+        """select distinct pair.anonymous_id from unnest($2::text[]) as given (user_id)
+           cross join lateral (
+               select anonymous_id from device_users as known where workspace = $1 and known.user_id = given.user_id
+               order by occurred_at nulls first, message_id nulls first, source nulls first limit $3) as pair""",
+        workspace,
+        sorted(users),
+        MOST_DEVICES,
+    )
+    return {Named("anonymous_id", row["anonymous_id"]) for row in rows}
+
+
+async def _joins_of(connection: Connection, workspace: WorkspaceId, new: set[Named]) -> set[tuple[Named, Named]]:
+    """Aliases of user ids that were stated as such, and merges; none that was undone."""
+    ordered = sorted(each for each in new if each.type != "email")
+    if not ordered:
+        return set()
+    rows = await connection.fetch(
+        """with given as (select * from unnest($2::text[], $3::text[]) as given (type, value)), users as (
+               select value from given where type = 'user_id'), said as (
+               select * from aliases where workspace = $1 and user_id in (select value from users)
+               union select * from aliases where workspace = $1 and previous_id in (select value from users))
+           select 'user_id' as from_type, previous_id as from_value, 'user_id' as into_type, user_id as into_value
+           from said join identifiers on identifiers.workspace = $1 and type = 'user_id' and value = previous_id
+           where stated and not exists (
+               select from undos where undos.workspace = $1 and fact = 'alias:' || source || ':' || message_id)
+           union
+           select from_type, from_value, into_type, into_value from merges
+           where workspace = $1 and not exists (select from undos where undos.workspace = $1 and fact = merges.id::text)
+             and ((from_type, from_value) in (select * from given) or (into_type, into_value) in (select * from given))
+           """,
+        workspace,
+        [each.type for each in ordered],
+        [each.value for each in ordered],
+    )
+    return {
+        (Named(row["from_type"], row["from_value"]), Named(row["into_type"], row["into_value"]))
+        for row in rows
+        if (row["from_type"], row["from_value"]) != (row["into_type"], row["into_value"])
+    }
+
+
+async def _statements_of(connection: Connection, workspace: WorkspaceId, new: set[Named]) -> set[Statement]:
+    """The first statement of each e-mail by each."""
+    people = sorted(each for each in new if each.type != "email")
+    rows = await connection.fetch(
+        """select distinct on (email, type, value) email, type, value, occurred_at, message_id, source from (
+               select facts.* from email_facts as facts join unnest($2::text[], $3::text[]) as given (type, value)
+                   using (type, value) where workspace = $1
+               union all
+               select * from email_facts where workspace = $1 and email = any($4)) as facts
+           order by email, type, value, occurred_at, message_id, source""",
+        workspace,
+        [each.type for each in people],
+        [each.value for each in people],
+        [each.value for each in new if each.type == "email"],
+    )
+    return {_statement(row) for row in rows}
+
+
+async def _placed_with(connection: Connection, workspace: WorkspaceId, new: set[Named]) -> set[Named]:
+    """Everything of the customers that these are placed with."""
+    ordered = sorted(new)
+    rows = await connection.fetch(
+        """select type, value from identifiers where workspace = $1 and customer = any(array(
+               select distinct customer from identifiers join unnest($2::text[], $3::text[]) as given (type, value)
+                   using (type, value) where workspace = $1 and customer is not null))""",
+        workspace,
+        [each.type for each in ordered],
+        [each.value for each in ordered],
+    )
+    return {Named(row["type"], row["value"]) for row in rows}
+
+
+async def _facts(connection: Connection, workspace: WorkspaceId, walk: _Walk) -> Facts:
+    """The facts of a walk; of devices with several users who state e-mails, each statement and each turn."""
+    by = {each.by.value for each in walk.statements if each.by.type == "anonymous_id"}
+    several = sorted(device for device in by if 1 < len(walk.devices[device]) <= MOST_USERS)
+    statements = {each for each in walk.statements if each.by.type != "anonymous_id" or each.by.value not in several}
+    statements |= await _statements_by(connection, workspace, several) if several else set()
+    users = {device: await touchpoints.facts(connection, workspace, device) for device in several}
+    return Facts(walk.devices, frozenset(walk.joins), statements, users)
+
+
+async def _statements_by(connection: Connection, workspace: WorkspaceId, devices: Collection[str]) -> set[Statement]:
+    rows = await connection.fetch(
+        f"select email, type, value, {_SINCE} from email_facts"  # noqa: S608 - own text
+        " where workspace = $1 and type = 'anonymous_id' and value = any($2)",
+        workspace,
+        list(devices),
+    )
+    return {_statement(row) for row in rows}
+
+
+def _statement(row: asyncpg.Record) -> Statement:
+    return Statement(row["email"], Named(row["type"], row["value"]), _moment(row))
+
+
+def _moment(row: asyncpg.Record) -> Moment:
+    return micros(row["occurred_at"]), row["message_id"], row["source"]
