@@ -112,6 +112,13 @@ def test_who_is_who_and_what_is_refused_does_not_depend_on_what_was_stored_first
     assert one.refusals == other.refusals
 
 
+def test_a_device_of_two_users_who_are_one_is_theirs() -> None:
+    joins = frozenset({(Named("user_id", "ana"), Named("user_id", "bia"))})
+    found = judged(nodes(["ana", "bia"], ["d1"]), tied(d1=["ana", "bia"])._replace(joins=joins))
+    assert len(groups(found)) == 1
+    assert found.placements[Named("anonymous_id", "d1")] == Placement(UUID(int=0), Sharing.ONE)
+
+
 def test_of_an_e_mail_of_two_users_nobody_is_joined_through_the_whole_component() -> None:
     known = Known(
         [("user_id", "ana"), ("user_id", "bia"), ("anonymous_id", "d1"), ("email", "a@x"), ("email", "b@x")],

@@ -153,6 +153,17 @@ async def test_an_alias_is_undone_whatever_is_told_again_and_another_that_says_t
     assert len(named) > 4
 
 
+async def test_an_undone_alias_stays_undone_when_everything_is_folded_anew(database: Database) -> None:
+    folding = Folding(database)
+    await folding.fold(*LATE_ALIAS)
+    await folding.merger.undo(folding.workspace, await said_of(folding, "alias:app:a7"), BY)
+    async with database.transaction([folding.workspace]) as connection:
+        for table in ("accepted", "touchpoints", "device_users", "aliases", "subjects", "sessions"):
+            await connection.execute(f"delete from {table}")
+    await folding.fold(*LATE_ALIAS)
+    assert await folding.id_of("anonymous_id", "cookie") != await folding.id_of("user_id", "new")
+
+
 async def test_refused_links_are_reported_and_no_longer_when_they_hold(database: Database) -> None:
     folding = Folding(database)
     await folding.fold(*RIVALS, *SHARED)

@@ -134,6 +134,8 @@ SHARED_EMAIL = [
     touchpoint("f2", 2.5, type="identify", anonymous_id="tablet", traits={"email": "bia@example.com"}),
     touchpoint("f3", 3, type="identify", anonymous_id="web", traits=MAIL),
     touchpoint("f4", 4, type="identify", anonymous_id="web2", traits={"email": "bia@example.com"}),
+    touchpoint("f5", 3.5, type="identify", anonymous_id="tablet", traits={"email": "caio@example.com"}),
+    SHARED[5],
 ]
 MANY_EMAILS = [
     touchpoint(f"h{n}", 9 - n, type="identify", user_id="ana", traits={"email": f"a{n}@x.com"}) for n in range(7)
