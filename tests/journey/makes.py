@@ -30,7 +30,8 @@ from jornada.events import (
 )
 from jornada.web import Reference
 from services.journey.api import documents
-from services.journey.store import portraits
+from services.journey.domain.identity import Refusal
+from services.journey.store import portraits, refusals
 from services.journey.store.subjects import PostgresSnapshots
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.merging import Merger
@@ -132,11 +133,17 @@ class Folding:
         async with self.database.transaction([self.workspace]) as connection:
             return await tell(connection, self.workspace, id_, as_of or self.clock.now(), past=as_of is not None)
 
+    async def refused(self) -> list[Refusal]:
+        """The facts that link nothing."""
+        async with self.database.transaction([self.workspace]) as connection:
+            return await refusals.listed(connection, self.workspace, 1_000, None)
+
     async def everything(self, named: Sequence[Identifier]) -> dict[str, Any]:
         """All that must be equal whatever the order: every identifier's document and path, without what was drawn."""
         while await self.refolder.work():
             pass
-        return {f"{each.type}:{each.value}": await self._equal_part(each) for each in named}
+        told = {f"{each.type}:{each.value}": await self._equal_part(each) for each in named}
+        return {**told, "refusals": await self.refused()}
 
     async def _equal_part(self, named: Identifier) -> Any:
         try:

@@ -6,7 +6,14 @@ from typing import NamedTuple
 Name = tuple[str, str]
 When = tuple[int, str, str]
 
-MOST_USERS, MOST_EMAILS, MOST_DEVICES = 50, 5, 1_000
+MOST_EMAILS, MOST_DEVICES = 5, 1_000
+MOST_TIED = {
+    ("anonymous_id", "user_id"): 50,
+    ("anonymous_id", "email"): 50,
+    ("user_id", "email"): 50,
+    ("email", "user_id"): 50,
+    ("email", "anonymous_id"): 1_000,
+}
 
 
 class Known(NamedTuple):
@@ -19,15 +26,25 @@ class Known(NamedTuple):
 
 
 class Told(NamedTuple):
-    """Who is one, whose nobody's devices and e-mails are, and the e-mails of several."""
+    """Who is one, whose nobody's devices and e-mails are, the e-mails of several, and what tells nothing."""
 
     customers: frozenset[frozenset[Name]]
     nobodys: frozenset[Name]
     ambiguous: frozenset[Name]
+    kiosks: frozenset[Name]
 
 
-def told(known: Known) -> Told:
-    """By the contract: aliases and merges, devices, e-mails by component, limits."""
+def told(known: Known, most_tied: Mapping[tuple[str, str], int] = MOST_TIED) -> Told:
+    """By the contract: kiosks aside, aliases and merges, devices, e-mails by component, limits."""
+    ties = {(("anonymous_id", device), ("user_id", user)) for device, user, _ in known.devices}
+    for address, speaker, _ in known.statements:
+        ties |= {(("email", address), speaker), (speaker, ("email", address))}
+    kiosks = {
+        name
+        for name in known.names
+        for (mine, other), most in most_tied.items()
+        if mine == name[0] and sum(a == name and b[0] == other for a, b in ties) > most
+    }
     users_of = {
         value: {user for device, user, _ in known.devices if device == value}
         for type_, value in known.names
@@ -40,10 +57,10 @@ def told(known: Known) -> Told:
         shared = {
             ("anonymous_id", device)
             for device, users in users_of.items()
-            if len(users) <= MOST_USERS and len({base["user_id", user] for user in users}) > 1
+            if ("anonymous_id", device) not in kiosks and len({base["user_id", user] for user in users}) > 1
         }
         for device, users in users_of.items():
-            if ("anonymous_id", device) not in shared and len(users) <= MOST_USERS:
+            if ("anonymous_id", device) not in shared | kiosks:
                 for user in users:
                     _paint(base, ("anonymous_id", device), ("user_id", user))
         for a, b in known.joins:
@@ -52,6 +69,7 @@ def told(known: Known) -> Told:
         if base == before:
             break
     said = {(("email", email), _speaker(known, by, at, shared), at) for email, by, at in known.statements}
+    said = {each for each in said if kiosks.isdisjoint(each[:2])}
     wide = dict(base)
     for email, by, _ in said:
         _paint(wide, email, by)
@@ -60,17 +78,18 @@ def told(known: Known) -> Told:
         for email, _, _ in said
         if len({base[name] for name in known.names if name[0] == "user_id" and wide[name] == wide[email]}) > 1
     }
-    customers = _limited(known, users_of, shared, sorted(each for each in said if each[0] not in ambiguous))
+    customers = _limited(known, users_of, shared, kiosks, sorted(each for each in said if each[0] not in ambiguous))
     alone = {email for email in known.names if email[0] == "email" and _mates(customers, email) == {email}}
     nobodys = shared | ambiguous | alone
     parts = {frozenset(_mates(customers, name)) for name in known.names if name not in nobodys}
-    return Told(frozenset(parts), frozenset(nobodys), frozenset(ambiguous))
+    return Told(frozenset(parts), frozenset(nobodys), frozenset(ambiguous), frozenset(kiosks))
 
 
 def _limited(
     known: Known,
     users_of: Mapping[str, set[str]],
     shared: set[Name],
+    kiosks: set[Name],
     said: Sequence[tuple[Name, Name, When]],
 ) -> dict[Name, Name]:
     customers = {name: name for name in known.names}
@@ -79,7 +98,7 @@ def _limited(
             _paint(customers, a, b)
     links = [(at, email, by) for email, by, at in said]
     for device, users in users_of.items():
-        if users and ("anonymous_id", device) not in shared and len(users) <= MOST_USERS:
+        if users and ("anonymous_id", device) not in shared | kiosks:
             at, user = min((at, user) for each, user, at in known.devices if each == device)
             links.append((at, ("anonymous_id", device), ("user_id", user)))
     for _, a, b in sorted(links):

@@ -1,16 +1,18 @@
 """Customers are components of the facts, in whatever order these were stored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.journey.domain import emails
+from services.journey.domain import emails, identity
 from services.journey.domain.identity import (
     MOST_DEVICES,
+    MOST_TIED,
     MOST_USERS,
     Facts,
     Judged,
@@ -87,10 +89,23 @@ def everything_known(draw: st.DrawFn) -> Known:
     )
 
 
-@settings(max_examples=400)
-@given(known=everything_known(), order=st.permutations(list(range(len(_NAMES)))))
-def test_customers_are_those_of_the_contract_told_plainly(known: Known, order: list[int]) -> None:
-    found, plain = of(known, order), naive_identity.told(known)
+_FEW = dict.fromkeys(MOST_TIED, 2)
+
+
+@settings(max_examples=600)
+@given(
+    known=everything_known(),
+    order=st.permutations(list(range(len(_NAMES)))),
+    most_tied=st.sampled_from([MOST_TIED, _FEW]),
+)
+def test_customers_are_those_of_the_contract_told_plainly(
+    known: Known, order: list[int], most_tied: Mapping[tuple[str, str], int]
+) -> None:
+    with patch.dict(identity.MOST_TIED, most_tied):
+        found = of(known, order)
+    plain = naive_identity.told(known, most_tied)
+    assert {tuple(each.named) for each in found.refusals if each.why is Why.KIOSK} == plain.kiosks
+    assert {tuple(each) for each, placed in found.placements.items() if placed.sharing is Sharing.KIOSK} == plain.kiosks
     assert {frozenset(tuple(each) for each in theirs) for theirs in groups(found)} == plain.customers
     assert {tuple(each) for each, placed in found.placements.items() if placed.customer is None} == plain.nobodys
     assert {("email", each) for each in found.rivals} == plain.ambiguous
@@ -98,16 +113,22 @@ def test_customers_are_those_of_the_contract_told_plainly(known: Known, order: l
 
 
 @settings(max_examples=200)
-@given(known=everything_known(), order=st.permutations(list(range(len(_NAMES)))), chance=st.randoms())
+@given(
+    known=everything_known(),
+    order=st.permutations(list(range(len(_NAMES)))),
+    chance=st.randoms(),
+    most_tied=st.sampled_from([MOST_TIED, _FEW]),
+)
 def test_who_is_who_and_what_is_refused_does_not_depend_on_what_was_stored_first(
-    known: Known, order: list[int], chance: Random
+    known: Known, order: list[int], chance: Random, most_tied: Mapping[tuple[str, str], int]
 ) -> None:
     mixed = known._replace(
         devices=chance.sample(list(known.devices), len(known.devices)),
         joins=[(b, a) for a, b in known.joins[::-1]],
         statements=chance.sample(list(known.statements), len(known.statements)),
     )
-    one, other = of(known, list(range(len(_NAMES)))), of(mixed, order)
+    with patch.dict(identity.MOST_TIED, most_tied):
+        one, other = of(known, list(range(len(_NAMES)))), of(mixed, order)
     assert groups(one) == groups(other)
     assert one.refusals == other.refusals
 

@@ -146,6 +146,7 @@ async def test_no_row_of_another_workspace_is_seen_without_a_where(database: Dat
             touchpoint("m3", 1, type="alias", user_id="ana", previous_id="cookie"),
             touchpoint("m4", 1, type="identify", user_id="ana", traits={"email": "a@x.com"}),
             touchpoint("m5", 1, type="identify", user_id="bia", traits={"email": "a@x.com"}),
+            touchpoint("m6", 1, type="identify", anonymous_id="phone", traits={"email": "b@x.com"}),
         )
         ana, bia = await each.id_of("user_id", "ana"), await each.id_of("user_id", "bia")
         assert ana is not None
@@ -155,8 +156,8 @@ async def test_no_row_of_another_workspace_is_seen_without_a_where(database: Dat
         await each.merger.undo(each.workspace, said, new_id())
     tables = (
         "accepted", "touchpoints", "identifiers", "device_users", "aliases", "device_facts", "subjects", "sessions",
-        "account_shares", "refolds", "workspaces", "conditions", "memberships", "email_facts", "merges",
-        "undos", "refusals",
+        "account_shares", "refolds", "workspaces", "conditions", "memberships", "email_pairs", "email_facts",
+        "merges", "undos", "refusals",
     )  # fmt: skip
     async with database.transaction([mine.workspace]) as connection:
         for table in tables:

@@ -23,7 +23,7 @@ from services.journey.store.merges import Said
 
 _WHY = {
     Why.SHARED_DEVICE: "Several customers use the device; it is nobody's, and each has what they did on it.",
-    Why.KIOSK: "More than 50 user ids use the device; what is done on it without one is its own.",
+    Why.KIOSK: "Over 50 user ids or e-mails, or 1,000 devices that state it, are tied to it: it tells nothing.",
     Why.AMBIGUOUS_EMAIL: "The e-mail would make one customer of several user ids.",
     Why.TOO_MANY_EMAILS: "A customer has at most 5 e-mails; earlier ones hold.",
     Why.TOO_MANY_ANONYMOUS_IDS: "A customer has at most 1,000 anonymous ids; earlier ones hold.",

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -10,19 +10,26 @@ from uuid import UUID
 from services.journey.domain.reading import Key
 
 MOST_USERS = 50
-"""A device with more user ids than this is a kiosk."""
-
 MOST_DEVICES = 1_000
 MOST_EMAILS = 5
+
+MOST_TIED = {
+    ("anonymous_id", "user_id"): MOST_USERS,
+    ("anonymous_id", "email"): 50,
+    ("user_id", "email"): 50,
+    ("email", "user_id"): MOST_USERS,
+    ("email", "anonymous_id"): MOST_DEVICES,
+}
+"""By types: what is tied to more of the other type than this is a kiosk, like a tool that identifies others."""
 
 Moment = tuple[int, str, str]
 """When a fact was stated: its place in event-time order and its source."""
 
 
 class Sharing(StrEnum):
-    """What a device or an e-mail tells: whose it is (`one`, or nobody's), several customers' (`shared`), or nothing.
+    """What an identifier tells: whose it is (`one`, or nobody's), several customers' (`shared`), or nothing (`kiosk`).
 
-    A shared device has a user by the hour; a shared e-mail is ambiguous.
+    A shared device has a user by the hour; a shared e-mail is ambiguous. A user id that is a kiosk states no e-mails.
     """
 
     ONE = "one"
@@ -72,7 +79,7 @@ class Statement(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """The facts of a closed neighbourhood of identifiers.
+    """The facts of a closed neighbourhood of identifiers; of a kiosk's so many that it is seen to be one.
 
     `devices` maps an anonymous id to the user ids it was seen with, each since when. `joins` are two identifiers that
     somebody said are one, by an `alias` or a merge. `users` maps each device that states e-mails and has several user
@@ -116,13 +123,14 @@ def judged(nodes: Iterable[Node], facts: Facts) -> Judged:
     """
     known = {node.named: node for node in nodes}
     whole = _Groups()
-    sharing = _tied(whole, facts)
+    kiosks = _kiosks(known, facts)
+    sharing = _tied(whole, facts, kiosks)
     links = _statements(facts, sharing)
     rivals = _rivals(whole, links, [named for named in known if named.type == "user_id"])
     ambiguous = [link for link in links if link.named in rivals]
     links = [link for link in links if link.named not in rivals]
     groups, refused = _linked(facts, sharing, links)
-    refused |= _shared(facts, sharing)
+    refused |= _shared(facts, sharing) | {Refusal(kiosk, None, Why.KIOSK, at) for kiosk, at in kiosks.items()}
     refused |= {Refusal(link.named, link.to, Why.AMBIGUOUS_EMAIL, link.at) for link in ambiguous}
     sharing |= dict.fromkeys(rivals, Sharing.SHARED)
     placements = _placed(known, groups, sharing)
@@ -144,26 +152,44 @@ def user_at(facts: Sequence[tuple[Key, str]], us: int) -> str:
     return facts[max(bisect_right(facts, us, key=lambda fact: fact[0][0]) - 1, 0)][1]
 
 
-def _tied(groups: "_Groups", facts: Facts) -> dict[Named, Sharing]:
-    """Links what aliases, merges and devices of one customer link, until nothing more does; what each device tells."""
+def _kiosks(known: Collection[Named], facts: Facts) -> dict[Named, Moment]:
+    """What too much is tied to, to tell anything; each since the first fact of it."""
+    ties: dict[tuple[Named, str], set[Named]] = defaultdict(set)
+    since: dict[tuple[Named, str], Moment] = {}
+    for a, b, at in _all_ties(facts):
+        ties[a, b.type].add(b)
+        since[a, b.type] = min(at, since.get((a, b.type), at))
+    found: dict[Named, Moment] = {}
+    for (named, type_), others in ties.items():
+        if named in known and len(others) > MOST_TIED.get((named.type, type_), len(others)):
+            found[named] = min(since[named, type_], found.get(named, since[named, type_]))
+    return found
+
+
+def _all_ties(facts: Facts) -> Iterator[tuple[Named, Named, Moment]]:
+    for device, users in facts.devices.items():
+        for user, at in users.items():
+            yield Named("anonymous_id", device), Named("user_id", user), at
+    for each in facts.statements:
+        yield each.by, Named("email", each.email), each.at
+        yield Named("email", each.email), each.by, each.at
+
+
+def _tied(groups: "_Groups", facts: Facts, kiosks: Collection[Named]) -> dict[Named, Sharing]:
+    """Links what aliases, merges and devices of one customer link, until nothing more does; what each tells by that."""
     while True:
-        before, sharing = groups.links, {}
+        before, sharing = groups.links, dict.fromkeys(kiosks, Sharing.KIOSK)
         for device, users in facts.devices.items():
             named = Named("anonymous_id", device)
             owners = {groups.of(Named("user_id", user)) for user in users}
-            sharing[named] = _sharing(len(users), len(owners))
+            if named not in kiosks:
+                sharing[named] = Sharing.SHARED if len(owners) > 1 else Sharing.ONE
             if sharing[named] is Sharing.ONE and users:
                 groups.link(named, owners.pop())
         for a, b in _joins(facts, sharing):
             groups.link(a, b)
         if groups.links == before:
             return sharing
-
-
-def _sharing(users: int, owners: int) -> Sharing:
-    if users > MOST_USERS:
-        return Sharing.KIOSK
-    return Sharing.SHARED if owners > 1 else Sharing.ONE
 
 
 def _joins(facts: Facts, sharing: Mapping[Named, Sharing]) -> list[tuple[Named, Named]]:
@@ -183,7 +209,8 @@ def _statements(facts: Facts, sharing: Mapping[Named, Sharing]) -> list[_Link]:
         if sharing.get(by) is Sharing.SHARED:
             by = Named("user_id", user_at(facts.users[by.value], each.at[0]))
         link = (Named("email", each.email), by)
-        first[link] = min(each.at, first.get(link, each.at))
+        if Sharing.KIOSK not in {sharing.get(end) for end in link}:
+            first[link] = min(each.at, first.get(link, each.at))
     return [_Link(at, *link) for link, at in first.items()]
 
 
@@ -238,9 +265,7 @@ def _shared(facts: Facts, sharing: Mapping[Named, Sharing]) -> set[Refusal]:
     refused = set()
     for device, users in facts.devices.items():
         named = Named("anonymous_id", device)
-        if sharing[named] is Sharing.KIOSK:
-            refused.add(Refusal(named, None, Why.KIOSK, min(users.values())))
-        elif sharing[named] is Sharing.SHARED:
+        if sharing[named] is Sharing.SHARED:
             refused |= {Refusal(named, Named("user_id", user), Why.SHARED_DEVICE, at) for user, at in users.items()}
     return refused
 

@@ -1,6 +1,7 @@
 """The facts that link identifiers: devices with users, aliases, e-mails. Operators' are in `merges`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from jornada.db import Connection
@@ -34,9 +35,7 @@ async def add_pairs(connection: Connection, workspace: WorkspaceId, pairs: Colle
         workspace,
         [each.device for each in ordered],
         [each.user for each in ordered],
-        [instant(each.at[0]) for each in ordered],
-        [each.at[1] for each in ordered],
-        [each.at[2] for each in ordered],
+        *_columns([each.at for each in ordered]),
     )
     return {(row["anonymous_id"], row["user_id"]) for row in rows}
 
@@ -84,41 +83,62 @@ async def aliased(connection: Connection, workspace: WorkspaceId, users: Collect
 
 async def add_statements(
     connection: Connection, workspace: WorkspaceId, statements: Collection[Statement]
-) -> set[Statement]:
-    """Stores who states which e-mail; returns what tells something new.
+) -> set[Named]:
+    """Stores who states which e-mail, and each time that a device does: it may be another user's each time.
 
-    Of a user id's statements of one e-mail those after the first tell nothing and are not kept; a device's may be
-    another user's each time.
+    Returns the e-mails, and who states them, of which that tells something new.
     """
-    ordered = sorted(statements)
+    first: dict[tuple[str, Named], Statement] = {}
+    for each in sorted(statements, key=lambda each: each.at, reverse=True):
+        first[each.email, each.by] = each
+    ordered = [first[each] for each in sorted(first)]
     rows = await connection.fetch(
-        """insert into email_facts (workspace, email, type, value, occurred_at, message_id, source)
-           select $1, email, type, value, occurred_at, message_id, source
-           from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[])
-               as given (email, type, value, occurred_at, message_id, source)
-           where type <> 'user_id' or not exists (
-               select from email_facts as known
-               where known.workspace = $1 and known.email = given.email and known.type = given.type
-                 and known.value = given.value and (known.occurred_at, known.message_id, known.source)
-                     <= (given.occurred_at, given.message_id, given.source))
-           on conflict do nothing returning email, type, value, occurred_at, message_id, source""",
+        """insert into email_pairs as known (workspace, email, type, value, occurred_at, message_id, source)
+           select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[])
+           on conflict (workspace, email, type, value) do update
+           set occurred_at = excluded.occurred_at, message_id = excluded.message_id, source = excluded.source
+           where (excluded.occurred_at, excluded.message_id, excluded.source)
+               < (known.occurred_at, known.message_id, known.source)
+           returning email, type, value""",
         workspace,
         [each.email for each in ordered],
         [each.by.type for each in ordered],
         [each.by.value for each in ordered],
-        [instant(each.at[0]) for each in ordered],
-        [each.at[1] for each in ordered],
-        [each.at[2] for each in ordered],
+        *_columns([each.at for each in ordered]),
     )
-    new = {(row["email"], row["type"], row["value"], row["message_id"], row["source"]) for row in rows}
-    return {each for each in statements if (each.email, *each.by, each.at[1], each.at[2]) in new}
+    new = {(row["email"], Named(row["type"], row["value"])) for row in rows}
+    new |= await _add_times(connection, workspace, sorted(each for each in statements if each.by.type != "user_id"))
+    return {end for email, by in new for end in (Named("email", email), by)}
 
 
-async def stated_by_devices(connection: Connection, workspace: WorkspaceId, devices: Collection[str]) -> set[Named]:
-    """The e-mails that devices state without a user id."""
+async def _add_times(
+    connection: Connection, workspace: WorkspaceId, statements: Sequence[Statement]
+) -> set[tuple[str, Named]]:
+    if not statements:
+        return set()
     rows = await connection.fetch(
-        "select distinct email from email_facts where workspace = $1 and type = 'anonymous_id' and value = any($2)",
+        """insert into email_facts (workspace, anonymous_id, email, occurred_at, message_id, source)
+           select $1, * from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
+           on conflict do nothing returning anonymous_id, email""",
+        workspace,
+        [each.by.value for each in statements],
+        [each.email for each in statements],
+        *_columns([each.at for each in statements]),
+    )
+    return {(row["email"], Named("anonymous_id", row["anonymous_id"])) for row in rows}
+
+
+async def stating(connection: Connection, workspace: WorkspaceId, devices: Collection[str]) -> set[Named]:
+    """Those of the devices that state e-mails without a user id."""
+    rows = await connection.fetch(
+        """select value from unnest($2::text[]) as given (value) where exists (
+               select from email_pairs as known
+               where workspace = $1 and type = 'anonymous_id' and known.value = given.value)""",
         workspace,
         list(devices),
     )
-    return {Named("email", row["email"]) for row in rows}
+    return {Named("anonymous_id", row["value"]) for row in rows}
+
+
+def _columns(moments: Sequence[Moment]) -> tuple[list[datetime], list[str], list[str]]:
+    return [instant(us) for us, _, _ in moments], [each for _, each, _ in moments], [each for _, _, each in moments]

@@ -9,10 +9,11 @@ import asyncpg
 from jornada.db import Connection
 from jornada.events import WorkspaceId
 from jornada.instants import micros
-from services.journey.domain.identity import MOST_DEVICES, MOST_USERS, Facts, Moment, Named, Statement
-from services.journey.store import touchpoints
+from services.journey.domain.identity import MOST_DEVICES, MOST_TIED, Facts, Moment, Named, Sharing, Statement
+from services.journey.store import identifiers, touchpoints
 
 _SINCE = "occurred_at, message_id, source"
+_STATING = ("anonymous_id", "user_id")
 
 
 class Neighbourhood(NamedTuple):
@@ -24,10 +25,11 @@ class Neighbourhood(NamedTuple):
 
 @dataclass
 class _Walk:
-    """What a walk has found. `open` are the devices whose users it walks to, too."""
+    """What a walk has found. `open` are the devices whose users it walks to, too; `kiosks` are those stored as such."""
 
     near: set[Named] = field(default_factory=set)
     open: set[Named] = field(default_factory=set)
+    kiosks: set[Named] = field(default_factory=set)
     devices: dict[str, dict[str, Moment]] = field(default_factory=dict)
     joins: set[tuple[Named, Named]] = field(default_factory=set)
     statements: set[Statement] = field(default_factory=set)
@@ -36,8 +38,9 @@ class _Walk:
 async def around(connection: Connection, workspace: WorkspaceId, seeds: Iterable[Named]) -> Neighbourhood:
     """Everything that the seeds are linked with by facts, or were placed with until now.
 
-    Nothing is sought beyond a kiosk, nor beyond a device that customers share and that states no e-mail, unless it is a
-    seed: where it is known only as somebody's, its other users are nobody near.
+    Nothing is sought beyond what was a kiosk before, nor beyond a device that customers share and that states no
+    e-mail, unless it is a seed: where it is known only as somebody's, its other users are nobody near. What becomes a
+    kiosk is sought beyond once more: all that it linked is judged without it.
     """
     walk = _Walk()
     new = set(seeds)
@@ -50,23 +53,50 @@ async def around(connection: Connection, workspace: WorkspaceId, seeds: Iterable
 async def _on(connection: Connection, workspace: WorkspaceId, walk: _Walk, new: set[Named]) -> set[Named]:
     """One step from what is new; returns what it found."""
     walk.near |= new
+    walk.kiosks |= await _kiosks_of(connection, workspace, new)
     users = {each.value for each in new if each.type == "user_id"}
     devices = {each.value for each in new if each.type == "anonymous_id"}
     if devices:
         walk.devices |= await _users_of(connection, workspace, devices)
     found = await _devices_of(connection, workspace, users) if users else set()
     joins = await _joins_of(connection, workspace, new)
-    statements = await _statements_of(connection, workspace, new)
     walk.joins |= joins
-    walk.statements |= statements
-    opening = {end for join in joins for end in join} | {each.by for each in statements}
-    opening |= await _placed_with(connection, workspace, new)
+    opening = {end for join in joins for end in join} | await _placed_with(connection, workspace, new)
+    for each in await _statements_of(connection, workspace, new, walk.kiosks):
+        walk.statements.add(each)
+        opening |= _ends(each, new - walk.kiosks)
     walk.open |= {each for each in opening if each.type == "anonymous_id"}
-    found |= opening | {Named("email", each.email) for each in statements}
-    for device, theirs in walk.devices.items():
-        if len(theirs) <= MOST_USERS and Named("anonymous_id", device) in walk.open:
-            found |= {Named("user_id", user) for user in theirs}
+    found |= opening | await _users_beyond(connection, workspace, walk)
     return found - walk.near
+
+
+def _ends(statement: Statement, sought: Collection[Named]) -> set[Named]:
+    """Both ends of a statement, if something is sought beyond either."""
+    ends = {Named("email", statement.email), statement.by}
+    return set() if ends.isdisjoint(sought) else ends
+
+
+async def _kiosks_of(connection: Connection, workspace: WorkspaceId, new: Collection[Named]) -> set[Named]:
+    known = await identifiers.read(connection, workspace, new)
+    return {named for named, stored in known.items() if stored.placement.sharing is Sharing.KIOSK}
+
+
+async def _users_beyond(connection: Connection, workspace: WorkspaceId, walk: _Walk) -> set[Named]:
+    """The users of open devices; all of those of a device that becomes a kiosk."""
+    found, turning = set(), []
+    for device, theirs in walk.devices.items():
+        if Named("anonymous_id", device) in walk.open - walk.kiosks:
+            found |= {Named("user_id", user) for user in theirs}
+            if len(theirs) > MOST_TIED["anonymous_id", "user_id"]:
+                turning.append(device)
+    if turning:
+        rows = await connection.fetch(
+            "select distinct user_id from device_users where workspace = $1 and anonymous_id = any($2)",
+            workspace,
+            turning,
+        )
+        found |= {Named("user_id", row["user_id"]) for row in rows}
+    return found
 
 
 async def _users_of(connection: Connection, workspace: WorkspaceId, devices: set[str]) -> dict[str, dict[str, Moment]]:
@@ -84,7 +114,7 @@ async def _users_of(connection: Connection, workspace: WorkspaceId, devices: set
                order by occurred_at, message_id, source limit 1) as first on true""",
         workspace,
         sorted(devices),
-        MOST_USERS + 1,
+        MOST_TIED["anonymous_id", "user_id"] + 1,
     )
     found: dict[str, dict[str, Moment]] = {device: {} for device in devices}
     for row in rows:
@@ -136,22 +166,33 @@ async def _joins_of(connection: Connection, workspace: WorkspaceId, new: set[Nam
     }
 
 
-async def _statements_of(connection: Connection, workspace: WorkspaceId, new: set[Named]) -> set[Statement]:
-    """The first statement of each e-mail by each."""
-    people = sorted(each for each in new if each.type != "email")
+async def _statements_of(
+    connection: Connection, workspace: WorkspaceId, new: Collection[Named], kiosks: Collection[Named]
+) -> set[Statement]:
+    """The first statement of each e-mail by each; of a kiosk's the earliest, so many that it is seen to be one."""
+    by = [(each, each.type, _most(each, "email", kiosks)) for each in new if each.type != "email"]
+    of = [(each, type_, _most(each, type_, kiosks)) for each in new if each.type == "email" for type_ in _STATING]
     rows = await connection.fetch(
-        """select distinct on (email, type, value) email, type, value, occurred_at, message_id, source from (
-               select facts.* from email_facts as facts join unnest($2::text[], $3::text[]) as given (type, value)
-                   using (type, value) where workspace = $1
-               union all
-               select * from email_facts where workspace = $1 and email = any($4)) as facts
-           order by email, type, value, occurred_at, message_id, source""",
+        """select known.* from unnest($2::text[], $3::text[], $4::int[]) as given (value, type, most)
+           cross join lateral (
+               select * from email_pairs as known
+               where workspace = $1 and known.type = given.type and known.value = given.value
+               order by occurred_at, message_id, source limit most) as known
+           union
+           select known.* from unnest($5::text[], $6::text[], $7::int[]) as given (email, type, most)
+           cross join lateral (
+               select * from email_pairs as known
+               where workspace = $1 and known.email = given.email and known.type = given.type
+               order by occurred_at, message_id, source limit most) as known""",
         workspace,
-        [each.type for each in people],
-        [each.value for each in people],
-        [each.value for each in new if each.type == "email"],
+        *([named.value for named, _, _ in by], [type_ for _, type_, _ in by], [most for _, _, most in by]),
+        *([named.value for named, _, _ in of], [type_ for _, type_, _ in of], [most for _, _, most in of]),
     )
     return {_statement(row) for row in rows}
+
+
+def _most(named: Named, type_: str, kiosks: Collection[Named]) -> int | None:
+    return MOST_TIED[named.type, type_] + 1 if named in kiosks else None
 
 
 async def _placed_with(connection: Connection, workspace: WorkspaceId, new: set[Named]) -> set[Named]:
@@ -171,7 +212,8 @@ async def _placed_with(connection: Connection, workspace: WorkspaceId, new: set[
 async def _facts(connection: Connection, workspace: WorkspaceId, walk: _Walk) -> Facts:
     """The facts of a walk; of devices with several users who state e-mails, each statement and each turn."""
     by = {each.by.value for each in walk.statements if each.by.type == "anonymous_id"}
-    several = sorted(device for device in by if 1 < len(walk.devices[device]) <= MOST_USERS)
+    kiosks = {each.value for each in walk.kiosks if each.type == "anonymous_id"}
+    several = sorted(device for device in by - kiosks if len(walk.devices.get(device, ())) > 1)
     statements = {each for each in walk.statements if each.by.type != "anonymous_id" or each.by.value not in several}
     statements |= await _statements_by(connection, workspace, several) if several else set()
     users = {device: await touchpoints.facts(connection, workspace, device) for device in several}
@@ -180,8 +222,8 @@ async def _facts(connection: Connection, workspace: WorkspaceId, walk: _Walk) ->
 
 async def _statements_by(connection: Connection, workspace: WorkspaceId, devices: Collection[str]) -> set[Statement]:
     rows = await connection.fetch(
-        f"select email, type, value, {_SINCE} from email_facts"  # noqa: S608 - own text
-        " where workspace = $1 and type = 'anonymous_id' and value = any($2)",
+        f"select email, 'anonymous_id' as type, anonymous_id as value, {_SINCE} from email_facts"  # noqa: S608 - own text
+        " where workspace = $1 and anonymous_id = any($2)",
         workspace,
         list(devices),
     )

@@ -11,7 +11,7 @@ from jornada.events import JourneySnapshot, SubjectId, SubjectType, Touchpoint, 
 from jornada.instants import instant, micros
 from jornada.web import Reference
 from services.journey.domain import folding, state
-from services.journey.domain.identity import Named, Sharing, judged
+from services.journey.domain.identity import MOST_USERS, Named, Sharing, judged
 from services.journey.domain.reading import Reading, read
 from services.journey.domain.segments import InForce, Kept, Stays, Walk, passed, resumed, walked
 from services.journey.domain.sessions import Session, coalesced, singles
@@ -42,7 +42,7 @@ class _Row(NamedTuple):
 
 
 class Ambiguous(Exception):
-    """An e-mail that several customers state, by their ids."""
+    """An e-mail that several customers state, by their ids: of a kiosk's some."""
 
     def __init__(self, customers: Collection[SubjectId]) -> None:
         super().__init__(f"an e-mail of {len(customers)} customers")
@@ -61,6 +61,8 @@ async def find(connection: Connection, workspace: WorkspaceId, reference: Refere
         return None
     if found.placement.sharing is Sharing.SHARED:
         return await _of_several(connection, workspace, found.node.named)
+    if found.placement.sharing is Sharing.KIOSK and found.node.named.type == "email":
+        raise Ambiguous(await _stating(connection, workspace, found.node.named))
     return None if found.placement.customer is None else SubjectId(found.placement.customer)
 
 
@@ -72,6 +74,14 @@ async def _of_several(connection: Connection, workspace: WorkspaceId, named: Nam
     known = await identifiers.read(connection, workspace, near.named)
     rivals = judged([stored.node for stored in known.values()], near.facts).rivals
     raise Ambiguous([SubjectId(each) for each in rivals.get(named.value, ())])
+
+
+async def _stating(connection: Connection, workspace: WorkspaceId, email: Named) -> set[SubjectId]:
+    """The customers of the earliest who state an e-mail, user ids before devices."""
+    near = await neighbourhoods.around(connection, workspace, [email])
+    by = sorted({each.by for each in near.facts.statements}, reverse=True)[: MOST_USERS + 1]
+    known = await identifiers.read(connection, workspace, by)
+    return {SubjectId(id_) for stored in known.values() if (id_ := stored.placement.customer) is not None}
 
 
 async def customer(

@@ -18,8 +18,8 @@ Place = tuple[str, str, str, str]
 async def replace(
     connection: Connection, workspace: WorkspaceId, named: Collection[Named], refused: Collection[Refusal]
 ) -> None:
-    """Has the facts about these devices and e-mails, whose rows are locked, be refused that are, and no others."""
-    ordered = sorted(each for each in named if each.type in {"anonymous_id", "email"})
+    """Has the facts about these identifiers, whose rows are locked, be refused that are, and no others."""
+    ordered = sorted(named)
     rows = await connection.fetch(
         """select refusals.* from refusals join unnest($2::text[], $3::text[]) as given (type, value)
                using (type, value) where workspace = $1""",

@@ -157,12 +157,12 @@ async def _linked(
         await facts.add_aliases(connection, workspace, [reading.touchpoint for reading in batch.aliases])
     for reading in batch.aliases:
         seeds |= {named for named, _ in names(reading) if named.type != "account"}
-    for each in await facts.add_statements(connection, workspace, batch.statements) if batch.statements else ():
-        seeds |= {Named("email", each.email), each.by}
+    if batch.statements:
+        seeds |= await facts.add_statements(connection, workspace, batch.statements)
     devices = {pair.device for pair in batch.pairs}
     shared = {each for each in devices if known[Named("anonymous_id", each)].placement.sharing is Sharing.SHARED}
     if shared:
-        seeds |= await facts.stated_by_devices(connection, workspace, shared)
+        seeds |= await facts.stating(connection, workspace, shared)
     return seeds
 
 

@@ -60,7 +60,7 @@ class Merger:
                 device = Named("anonymous_id", said.from_.value)
                 await identifiers.locked(connection, workspace, {*seeds, device})
                 await facts.drop_pair(connection, workspace, device.value, said.into.value)
-                seeds |= {device, *await facts.stated_by_devices(connection, workspace, [device.value])}
+                seeds.add(device)
             attribution = await regroup(connection, workspace, seeds)
             changed = await tell(connection, workspace, force, attribution, self._clock.now())
             await self._publisher.mark(connection, changed)

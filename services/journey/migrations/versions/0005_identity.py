@@ -1,4 +1,5 @@
-"""E-mails, operators' merges, undos, refused links; of each device and user, since when.
+"""E-mails (who states which since when, and each time a device does), operators' merges, undos, refused links; of each
+device and user, since when.
 
 Only additions. A pair that the release before stores has no instant: it is looked up where it is read.
 """
@@ -13,11 +14,18 @@ branch_labels = None
 depends_on = None
 
 _TABLES = [
+    """create table journey.email_pairs (
+        workspace uuid, email text, type text, value text, occurred_at timestamptz not null,
+        message_id text collate "C" not null, source text collate "C" not null,
+        primary key (workspace, email, type, value))""",
+    """create index email_pairs_by on journey.email_pairs
+        (workspace, type, value, occurred_at, message_id, source)""",
+    """create index email_pairs_of on journey.email_pairs
+        (workspace, email, type, occurred_at, message_id, source)""",
     """create table journey.email_facts (
-        workspace uuid, email text, type text, value text, occurred_at timestamptz,
+        workspace uuid, anonymous_id text, email text, occurred_at timestamptz,
         message_id text collate "C", source text collate "C",
-        primary key (workspace, email, type, value, occurred_at, message_id, source))""",
-    "create index email_facts_by on journey.email_facts (workspace, type, value, email)",
+        primary key (workspace, anonymous_id, email, occurred_at, message_id, source))""",
     """create table journey.merges (
         workspace uuid, id uuid, from_type text not null, from_value text not null,
         into_type text not null, into_value text not null,
@@ -46,7 +54,7 @@ _INDEXES = {
     "device_users_since": """journey.device_users
         (workspace, user_id, occurred_at nulls first, message_id nulls first, source nulls first)""",
 }
-_ISOLATED = ("email_facts", "merges", "undos", "refusals")
+_ISOLATED = ("email_pairs", "email_facts", "merges", "undos", "refusals")
 
 
 def upgrade() -> None:

@@ -1,0 +1,91 @@
+"""What too much is tied to costs no more with each new fact, and tells nothing."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from jornada.db import Connection, Database
+from jornada.events import Touchpoint
+from services.journey.domain.identity import MOST_TIED, Named, Why
+from services.journey.store import neighbourhoods, portraits
+from tests.conftest import DatabaseFactory
+from tests.journey.makes import Folding, touchpoint
+
+MOST = MOST_TIED["user_id", "email"]
+
+
+@pytest.fixture(scope="module")
+async def database(database_for: DatabaseFactory) -> Database:
+    return await database_for("journey")
+
+
+class Counted:
+    """A connection that counts the statements and the rows read through it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.statements = self.rows = 0
+
+    async def fetch(self, query: str, *given: Any) -> list[Any]:
+        rows = await self._connection.fetch(query, *given)
+        self.statements += 1
+        self.rows += len(rows)
+        return rows
+
+
+async def read_near(folding: Folding, *named: Named) -> tuple[int, int, int]:
+    """How many statements and rows it takes to know what is near identifiers, and how many those are."""
+    async with folding.database.transaction([folding.workspace]) as connection:
+        counted = Counted(connection)
+        near = await neighbourhoods.around(cast(Connection, counted), folding.workspace, named)
+    return counted.statements, counted.rows, len(near.named)
+
+
+def stated(n: int, **by: str) -> Touchpoint:
+    return touchpoint(f"{next(iter(by))}{n:05}", n / 1_000, type="identify", traits={"email": f"c{n}@x.com"}, **by)
+
+
+@pytest.mark.parametrize("by", ["user_id", "anonymous_id"])
+async def test_what_states_ever_more_e_mails_is_read_no_further_with_each(database: Database, by: str) -> None:
+    folding = Folding(database)
+    support = Named(by, "support")
+    await folding.fold(*(stated(n, **{by: "support"}) for n in range(2 * MOST)))
+    before = await read_near(folding, support, Named("email", f"c{2 * MOST - 1}@x.com"))
+    await folding.fold(*(stated(n, **{by: "support"}) for n in range(2 * MOST, 8 * MOST)))
+    assert await read_near(folding, support, Named("email", f"c{8 * MOST - 1}@x.com")) == before
+    assert before[1] < 3 * MOST
+    assert before[2] == 2
+    assert [(each.named, each.to, each.why) for each in await folding.refused()] == [(support, None, Why.KIOSK)]
+    told = await folding.told(by, "support")
+    assert told is not None
+    assert [each.type for each in told.identifiers] == [by]
+
+
+async def test_an_e_mail_of_ever_more_user_ids_is_read_no_further_with_each(database: Database) -> None:
+    folding = Folding(database)
+    mail = {"email": "test@x.com"}
+    people = [touchpoint(f"m{n:05}", n, type="identify", user_id=f"u{n}", traits=mail) for n in range(6 * MOST)]
+    await folding.fold(*people[: 2 * MOST])
+    before = await read_near(folding, Named("email", "test@x.com"), Named("user_id", "u0"))
+    await folding.fold(*people[2 * MOST :])
+    assert await read_near(folding, Named("email", "test@x.com"), Named("user_id", "u0")) == before
+    assert before[2] == 2
+    with pytest.raises(portraits.Ambiguous) as caught:
+        await folding.id_of("email", "test@x.com")
+    assert len(caught.value.customers) == MOST + 1
+
+
+async def test_at_the_limit_the_earliest_e_mails_link_and_above_it_none(database: Database) -> None:
+    folding = Folding(database)
+    story: Sequence[Touchpoint] = [stated(n, user_id="ana") for n in range(MOST + 1)]
+    await folding.fold(*story[:MOST])
+    ana = await folding.told("user_id", "ana")
+    assert ana is not None
+    assert len(ana.identifiers) == 6
+    assert {each.why for each in await folding.refused()} == {Why.TOO_MANY_EMAILS}
+    await folding.fold(story[MOST])
+    ana = await folding.told("user_id", "ana")
+    assert ana is not None
+    assert len(ana.identifiers) == 1
+    assert ana.traits == {"email": f"c{MOST}@x.com"}
