@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 
@@ -89,3 +90,45 @@ async def test_at_the_limit_the_earliest_e_mails_link_and_above_it_none(database
     assert ana is not None
     assert len(ana.identifiers) == 1
     assert ana.traits == {"email": f"c{MOST}@x.com"}
+
+
+def identifies(id_: str, days: float, email: str, **by: str) -> Touchpoint:
+    return touchpoint(id_, days, type="identify", traits={"email": email}, **by)
+
+
+RIVALS_FREED = [
+    [identifies("m1", 9, "a@x.com", user_id="support"), identifies("m2", 8, "a@x.com", user_id="ana")],
+    [identifies(f"n{n}", n, f"c{n}@x.com", user_id="support") for n in range(3)],
+]
+"""A support tool turns into a kiosk by e-mails all earlier than the one that it rivals for."""
+
+TABLET_FREED = [
+    [
+        touchpoint("m1", 1, user_id="zoe", anonymous_id="tablet"),
+        touchpoint("m2", 3, user_id="yan", anonymous_id="tablet"),
+        identifies("m3", 2, "e@x.com", anonymous_id="tablet"),
+        identifies("m4", 4, "e@x.com", user_id="xia"),
+        identifies("m5", 5, "f@x.com", user_id="zoe"),
+    ],
+    [touchpoint(f"n{n}", 6, user_id=user, anonymous_id="tablet") for n, user in enumerate("abc")],
+]
+"""A device turns into a kiosk by users all earlier by name than the one whose hour made an e-mail ambiguous."""
+
+
+@pytest.mark.parametrize(
+    ("batches", "email", "user"),
+    [(RIVALS_FREED, "a@x.com", "ana"), (TABLET_FREED, "f@x.com", "zoe")],
+    ids=["rivals", "tablet"],
+)
+async def test_what_a_kiosk_kept_apart_as_it_became_one_is_judged_without_it(
+    database: Database, batches: Sequence[Sequence[Touchpoint]], email: str, user: str
+) -> None:
+    folding, at_once = Folding(database), Folding(database)
+    with patch.dict(MOST_TIED, dict.fromkeys(MOST_TIED, 2)):
+        await folding.fold(*batches[0])
+        with pytest.raises(portraits.Ambiguous):
+            await folding.id_of("email", email)
+        await folding.fold(*batches[1])
+        await at_once.fold(*batches[0], *batches[1])
+    assert await folding.id_of("email", email) == await folding.id_of("user_id", user)
+    assert await folding.refused() == await at_once.refused()
