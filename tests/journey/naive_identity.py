@@ -23,6 +23,7 @@ class Known(NamedTuple):
     devices: Sequence[tuple[str, str, When]] = ()
     joins: Sequence[tuple[Name, Name]] = ()
     statements: Sequence[tuple[str, Name, When]] = ()
+    crowds: Sequence[Name] = ()
 
 
 class Told(NamedTuple):
@@ -39,7 +40,7 @@ def told(known: Known, most_tied: Mapping[tuple[str, str], int] = MOST_TIED) -> 
     ties = {(("anonymous_id", device), ("user_id", user)) for device, user, _ in known.devices}
     for address, speaker, _ in known.statements:
         ties |= {(("email", address), speaker), (speaker, ("email", address))}
-    kiosks = {
+    kiosks = {*known.crowds} | {
         name
         for name in known.names
         for (mine, other), most in most_tied.items()

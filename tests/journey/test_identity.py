@@ -68,7 +68,8 @@ def of(known: Known, order: Sequence[int]) -> Judged:
     statements = [Statement(email, Named(*by), at) for email, by, at in known.statements]
     joins = frozenset((Named(*a), Named(*b)) for a, b in known.joins)
     stored = [Node(Named(*name), UUID(int=n), n, True) for name, n in zip(known.names, order, strict=True)]
-    return judged(stored, Facts(devices, joins, statements, turns))
+    crowds = {Named(*name): (0, "", "") for name in known.crowds}
+    return judged(stored, Facts(devices, joins, statements, turns, crowds))
 
 
 _NAMES = [("user_id", user) for user in _USERS] + [("anonymous_id", device) for device in _DEVICES]
@@ -86,6 +87,7 @@ def everything_known(draw: st.DrawFn) -> Known:
         [(device, user, at) for (device, user), at in zip(pairs, when[:6], strict=False)],
         draw(st.lists(st.tuples(_PEOPLE, _PEOPLE), max_size=2)),
         [(email, by, at) for (email, by), at in zip(said, when[6:], strict=False)],
+        draw(st.lists(st.sampled_from(_NAMES[:4]), max_size=1)),
     )
 
 

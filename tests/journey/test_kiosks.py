@@ -7,8 +7,10 @@ from unittest.mock import patch
 import pytest
 
 from jornada.db import Connection, Database
-from jornada.events import Touchpoint
-from services.journey.domain.identity import MOST_TIED, Named, Why
+from jornada.events import Identifier, Touchpoint
+from jornada.instants import micros
+from services.journey.domain import identity
+from services.journey.domain.identity import MOST_TIED, Moment, Named, Refusal, Why
 from services.journey.store import neighbourhoods, portraits
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, touchpoint
@@ -132,3 +134,38 @@ async def test_what_a_kiosk_kept_apart_as_it_became_one_is_judged_without_it(
         await at_once.fold(*batches[0], *batches[1])
     assert await folding.id_of("email", email) == await folding.id_of("user_id", user)
     assert await folding.refused() == await at_once.refused()
+
+
+async def test_what_is_aliased_with_ever_more_user_ids_is_read_no_further_with_each(database: Database) -> None:
+    most = 4
+    folding, story = Folding(database), []
+    for n in range(6 * most):
+        story += [touchpoint(f"u{n:05}", n, user_id=f"u{n}")] * (n < most + 2)
+        story += [
+            touchpoint(f"a{n:05}-{again}", n, type="alias", user_id="tool", previous_id=f"u{n}") for again in "xy"
+        ]
+    with (
+        patch.dict(MOST_TIED, {("user_id", "user_id"): most}),
+        patch.object(identity, "MOST_DEVICES", most),
+        patch.object(neighbourhoods, "MOST_DEVICES", most),
+    ):
+        await folding.fold(*story[: 3 * most])
+        joined = await folding.told("user_id", "tool")
+        await folding.fold(*story[3 * most : 5 * most])
+        before = await read_near(folding, Named("user_id", "tool"))
+        await folding.fold(*story[5 * most :])
+        assert await read_near(folding, Named("user_id", "tool")) == before
+        assert [each for each in await folding.refused() if each.why is Why.KIOSK] == [
+            Refusal(Named("user_id", "tool"), None, Why.KIOSK, moment(story[1]))
+        ]
+        at_once = Folding(database)
+        await at_once.fold(*reversed(story))
+        named = [Identifier("user_id", "tool"), *(Identifier("user_id", f"u{n}") for n in range(most + 2))]
+        assert await folding.everything(named) == await at_once.everything(named)
+    assert joined is not None
+    assert len([each for each in joined.identifiers if each.type == "user_id"]) == most + 1
+    assert await folding.id_of("user_id", "tool") != await folding.id_of("user_id", "u0")
+
+
+def moment(touchpoint: Touchpoint) -> Moment:
+    return micros(touchpoint.occurred_at), touchpoint.message_id, touchpoint.source

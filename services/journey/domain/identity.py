@@ -17,6 +17,7 @@ MOST_TIED = {
     ("anonymous_id", "user_id"): MOST_USERS,
     ("anonymous_id", "email"): 50,
     ("user_id", "email"): 50,
+    ("user_id", "user_id"): 1_000,
     ("email", "user_id"): MOST_USERS,
     ("email", "anonymous_id"): MOST_DEVICES,
 }
@@ -83,13 +84,15 @@ class Facts(NamedTuple):
 
     `devices` maps an anonymous id to the user ids it was seen with, each since when. `joins` are two identifiers that
     somebody said are one, by an `alias` or a merge. `users` maps each device that states e-mails and has several user
-    ids to those ids by event time, as `user_at` takes them.
+    ids to those ids by event time, as `user_at` takes them. `crowds` are user ids of too many aliases to join anybody
+    by, each since when.
     """
 
     devices: Mapping[str, Mapping[str, Moment]]
     joins: frozenset[tuple[Named, Named]] = frozenset()
     statements: Collection[Statement] = ()
     users: Mapping[str, Sequence[tuple[Key, str]]] = {}
+    crowds: Mapping[Named, Moment] = {}
 
 
 class Refusal(NamedTuple):
@@ -159,7 +162,7 @@ def _kiosks(known: Collection[Named], facts: Facts) -> dict[Named, Moment]:
     for a, b, at in _all_ties(facts):
         ties[a, b.type].add(b)
         since[a, b.type] = min(at, since.get((a, b.type), at))
-    found: dict[Named, Moment] = {}
+    found = {named: at for named, at in facts.crowds.items() if named in known}
     for (named, type_), others in ties.items():
         if named in known and len(others) > MOST_TIED.get((named.type, type_), len(others)):
             found[named] = min(since[named, type_], found.get(named, since[named, type_]))

@@ -1,5 +1,6 @@
 """All that hangs together with some identifiers: what their customers are a function of."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,7 +11,8 @@ from jornada.db import Connection
 from jornada.events import WorkspaceId
 from jornada.instants import micros
 from services.journey.domain.identity import MOST_DEVICES, MOST_TIED, Facts, Moment, Named, Sharing, Statement
-from services.journey.store import identifiers, touchpoints
+from services.journey.store import aliases, identifiers, touchpoints
+from services.journey.store.aliases import Alias
 
 _SINCE = "occurred_at, message_id, source"
 _STATING = ("anonymous_id", "user_id")
@@ -31,7 +33,9 @@ class _Walk:
     open: set[Named] = field(default_factory=set)
     kiosks: set[Named] = field(default_factory=set)
     devices: dict[str, dict[str, Moment]] = field(default_factory=dict)
-    joins: set[tuple[Named, Named]] = field(default_factory=set)
+    merges: set[tuple[Named, Named]] = field(default_factory=set)
+    aliases: set[tuple[Named, Named]] = field(default_factory=set)
+    crowds: dict[Named, Moment] = field(default_factory=dict)
     statements: set[Statement] = field(default_factory=set)
 
 
@@ -59,9 +63,10 @@ async def _on(connection: Connection, workspace: WorkspaceId, walk: _Walk, new: 
     if devices:
         walk.devices |= await _users_of(connection, workspace, devices)
     found = await _devices_of(connection, workspace, users) if users else set()
-    joins = await _joins_of(connection, workspace, new)
-    walk.joins |= joins
-    opening = {end for join in joins for end in join} | await _placed_with(connection, workspace, new)
+    merged = await _merges_of(connection, workspace, new)
+    walk.merges |= merged
+    opening = {end for merge in merged for end in merge} | await _placed_with(connection, workspace, new)
+    found |= await _aliases_of(connection, workspace, walk, users)
     for each in await _statements_of(connection, workspace, new, walk.kiosks):
         walk.statements.add(each)
         opening |= _ends(each, new - walk.kiosks)
@@ -136,21 +141,13 @@ async def _devices_of(connection: Connection, workspace: WorkspaceId, users: set
     return {Named("anonymous_id", row["anonymous_id"]) for row in rows}
 
 
-async def _joins_of(connection: Connection, workspace: WorkspaceId, new: set[Named]) -> set[tuple[Named, Named]]:
-    """Aliases of user ids that were stated as such, and merges; none that was undone."""
+async def _merges_of(connection: Connection, workspace: WorkspaceId, new: set[Named]) -> set[tuple[Named, Named]]:
+    """Merges that were not undone."""
     ordered = sorted(each for each in new if each.type != "email")
     if not ordered:
         return set()
     rows = await connection.fetch(
-        """with given as (select * from unnest($2::text[], $3::text[]) as given (type, value)), users as (
-               select value from given where type = 'user_id'), said as (
-               select * from aliases where workspace = $1 and user_id in (select value from users)
-               union select * from aliases where workspace = $1 and previous_id in (select value from users))
-           select 'user_id' as from_type, previous_id as from_value, 'user_id' as into_type, user_id as into_value
-           from said join identifiers on identifiers.workspace = $1 and type = 'user_id' and value = previous_id
-           where stated and not exists (
-               select from undos where undos.workspace = $1 and fact = 'alias:' || source || ':' || message_id)
-           union
+        """with given as (select * from unnest($2::text[], $3::text[]) as given (type, value))
            select from_type, from_value, into_type, into_value from merges
            where workspace = $1 and not exists (select from undos where undos.workspace = $1 and fact = merges.id::text)
              and ((from_type, from_value) in (select * from given) or (into_type, into_value) in (select * from given))
@@ -164,6 +161,22 @@ async def _joins_of(connection: Connection, workspace: WorkspaceId, new: set[Nam
         for row in rows
         if (row["from_type"], row["from_value"]) != (row["into_type"], row["into_value"])
     }
+
+
+async def _aliases_of(connection: Connection, workspace: WorkspaceId, walk: _Walk, users: set[str]) -> set[Named]:
+    """Keeps what aliases join; returns those joined. With too many a user id joins nobody, nor does anybody with it."""
+    by_user: dict[Named, list[Alias]] = defaultdict(list)
+    for alias in await aliases.of(connection, workspace, users):
+        if alias.other != alias.user:
+            by_user[alias.user].append(alias)
+    found = set()
+    for user, theirs in by_user.items():
+        if len({alias.other for alias in theirs}) > MOST_TIED["user_id", "user_id"]:
+            walk.crowds[user] = min(alias.at for alias in theirs)
+        else:
+            walk.aliases |= {(user, alias.other) for alias in theirs if alias.stands}
+            found |= {alias.other for alias in theirs if alias.stands}
+    return found
 
 
 async def _statements_of(
@@ -217,7 +230,8 @@ async def _facts(connection: Connection, workspace: WorkspaceId, walk: _Walk) ->
     statements = {each for each in walk.statements if each.by.type != "anonymous_id" or each.by.value not in several}
     statements |= await _statements_by(connection, workspace, several) if several else set()
     users = {device: await touchpoints.facts(connection, workspace, device) for device in several}
-    return Facts(walk.devices, frozenset(walk.joins), statements, users)
+    joins = walk.merges | {pair for pair in walk.aliases if walk.crowds.keys().isdisjoint(pair)}
+    return Facts(walk.devices, frozenset(joins), statements, users, walk.crowds)
 
 
 async def _statements_by(connection: Connection, workspace: WorkspaceId, devices: Collection[str]) -> set[Statement]:
