@@ -169,3 +169,16 @@ async def test_what_is_aliased_with_ever_more_user_ids_is_read_no_further_with_e
 
 def moment(touchpoint: Touchpoint) -> Moment:
     return micros(touchpoint.occurred_at), touchpoint.message_id, touchpoint.source
+
+
+async def test_a_device_that_earlier_ones_push_above_the_limit_is_parted(database: Database) -> None:
+    folding, at_once = Folding(database), Folding(database)
+    story = [touchpoint(f"m{n}", n, user_id="ana", anonymous_id=f"d{n}") for n in (2, 1, 0)]
+    with patch.object(identity, "MOST_DEVICES", 2), patch.object(neighbourhoods, "MOST_DEVICES", 2):
+        for each in story:
+            await folding.fold(each)
+        await at_once.fold(*story)
+        named = [Identifier("user_id", "ana"), *(Identifier("anonymous_id", f"d{n}") for n in range(3))]
+        assert await folding.everything(named) == await at_once.everything(named)
+    assert await folding.id_of("anonymous_id", "d1") == await folding.id_of("user_id", "ana")
+    assert await folding.id_of("anonymous_id", "d2") != await folding.id_of("user_id", "ana")

@@ -170,3 +170,27 @@ async def test_refused_links_are_reported_and_no_longer_when_they_hold(database:
     assert found["ana@example.com phone"] is Why.AMBIGUOUS_EMAIL
     await merge(folding, "ana", "bia")
     assert await refused(folding) == {}
+
+
+TABLET = [
+    touchpoint("t1", 1, anonymous_id="tablet", user_id="ana", event="Signed In"),
+    touchpoint("t2", 2, type="alias", previous_id="tablet", user_id="caio"),
+    touchpoint("t3", 3, anonymous_id="tablet", event="Report Exported"),
+    touchpoint("t4", 4, anonymous_id="tablet", user_id="bia", event="Signed In"),
+]
+
+
+@pytest.mark.parametrize("story", [TABLET[:3], TABLET], ids=["one_is_left", "still_shared"])
+async def test_an_alias_undone_gives_what_was_done_in_its_hours_back(
+    database: Database, story: list[Touchpoint]
+) -> None:
+    folding, plain = Folding(database), Folding(database)
+    await folding.fold(*story)
+    caio = await folding.told("user_id", "caio")
+    assert caio is not None
+    assert caio.touchpoints == 2
+    assert await folding.merger.undo(folding.workspace, await said_of(folding, "alias:app:t2"), BY)
+    without = [each for each in story if each.message_id != "t2"]
+    await plain.fold(*without)
+    named = identifiers_of(without)
+    assert await folding.everything(named) == await plain.everything(named)
