@@ -5,6 +5,7 @@ from datetime import timedelta
 from email.message import EmailMessage
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from jornada import crashpoints
@@ -128,6 +129,21 @@ async def test_a_second_crossing_within_a_week_is_capped(notify: Notify) -> None
     reasons = [each["reason"] for each in (await notify.ask("/v1/customers/user_id:twice/decisions"))["items"]]
     assert sorted(reasons) == ["capped", "eligible"]
     assert len(notify.mails_to("twice@example.com")) == 1
+
+
+async def test_an_e_mail_names_its_customer_in_any_case_and_nobody_once_several_state_it(notify: Notify) -> None:
+    await notify.started()
+    mail = Identifier("email", "ana.sousa@example.com")
+    known = snapshot("ana", workspace=notify.workspace)
+    await notify.bus.publish(
+        records(msgspec.structs.replace(known, identifiers=[*known.identifiers, mail], version=20))
+    )
+    await notify.caught_up()
+    assert (await notify.ask("/v1/customers/email:%20Ana.Sousa@Example.com/decisions"))["items"] == []
+    await notify.bus.publish(records(msgspec.structs.replace(known, version=21)))
+    await notify.caught_up()
+    response = await notify.http.get("/v1/customers/email:ana.sousa@example.com/decisions")
+    assert response.status_code == 404
 
 
 async def test_a_customer_who_is_not_known_is_a_404(notify: Notify) -> None:

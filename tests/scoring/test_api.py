@@ -67,6 +67,20 @@ async def test_a_customers_scores_are_found_by_id_and_by_identifier(scoring: Sco
     assert (await caller.ask(f"/v1/accounts/{subject_id('ana')}/scores", 404))["code"] == "not_found"
 
 
+async def test_an_e_mail_names_whoever_has_it_now_and_nobody_once_several_state_it(
+    scoring: Scoring, caller: Caller
+) -> None:
+    mail = Identifier("email", "ana@example.com")
+    named = {name: [Identifier("user_id", name)] for name in ("ana", "bia")}
+    face = "/v1/customers/email:ana@example.com/scores"
+    await scoring.seen(scoring.journey(identifiers=[*named["ana"], mail]))
+    await scoring.seen(scoring.journey("bia", version=3, identifiers=[*named["bia"], mail]))
+    await scoring.seen(scoring.journey(version=2, identifiers=named["ana"]))
+    assert (await caller.ask(face))["subject"]["id"] == str(subject_id("bia"))
+    await scoring.seen(scoring.journey("bia", version=4, identifiers=named["bia"]))
+    assert (await caller.ask(face, 404))["code"] == "not_found"
+
+
 async def test_contributions_sum_on_the_face_and_reasons_come_in_the_language_asked_for(
     scoring: Scoring, caller: Caller
 ) -> None:

@@ -54,8 +54,7 @@ async def find(connection: Connection, workspace: WorkspaceId, reference: Refere
     if reference.id is not None:
         found = (await identifiers.by_id(connection, workspace, [reference.id])).get(reference.id)
     else:
-        value = reference.value.strip().lower() if reference.type == "email" else reference.value
-        named = Named(reference.type, value)
+        named = Named(reference.type, reference.value)
         found = (await identifiers.read(connection, workspace, [named])).get(named)
     if found is None or not found.node.stated:
         return None

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from jornada.access.grants import Principal
 from jornada.clock import Clock
 from jornada.events import Band, SubjectId, SubjectType
-from jornada.web import Gate, Limit, Problem, Reference, cursor_of, parse_reference, position_of
+from jornada.web import Gate, Limit, Problem, cursor_of, parse_reference, position_of
 from jornada.web.app import answer
 from jornada.web.pages import page
 from services.scoring.api.faces import (
@@ -45,7 +45,7 @@ def _serve_subject(app: FastAPI, gate: Gate, readings: Readings, clock: Clock, k
     type_, identifiers = _KINDS[kind]
 
     async def found(principal: Principal, ref: str) -> Scored:
-        subject = await readings.find(principal.workspace, type_, _reference(ref, identifiers))
+        subject = await readings.find(principal.workspace, type_, parse_reference(ref, identifiers))
         if subject is None:
             raise Problem(404, "not_found", f"No such {type_}.")
         return subject
@@ -120,13 +120,6 @@ def _serve_lists(app: FastAPI, gate: Gate, readings: Readings) -> None:
         """The health profiles: what counts, how much, and which components the workspace has connected."""
         connected = await readings.connected(principal.workspace)
         return answer(page([profile_face(profile, connected) for profile in BUILT_IN.values()], None))
-
-
-def _reference(segment: str, identifiers: tuple[str, ...]) -> Reference:
-    reference = parse_reference(segment, identifiers)
-    if reference.type == "email":
-        return reference._replace(value=reference.value.strip().lower())
-    return reference
 
 
 def _instant(text: str | None, subject: Scored, now: datetime) -> datetime:

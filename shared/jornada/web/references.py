@@ -19,14 +19,17 @@ class Reference(NamedTuple):
 
 
 def parse_reference(segment: str, types: tuple[str, ...] = IDENTIFIER_TYPES) -> Reference:
-    """Reads a path segment, still percent-encoded; raises a 400 for what is no reference."""
+    """Reads a path segment, still percent-encoded; raises a 400 for what is no reference.
+
+    E-mails are trimmed and lower-cased, as they are compared; all other values stand byte for byte.
+    """
     try:
         text = unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:
         raise _malformed(types) from None
     type_, colon, value = text.partition(":")
     if colon and type_ in types and value and len(value) <= _LONGEST and "\x00" not in value:
-        return Reference(None, type_, value)
+        return Reference(None, type_, value.strip().lower() if type_ == "email" else value)
     try:
         return Reference(UUID(text)) if len(text) == 36 else _fail(types)
     except ValueError:
