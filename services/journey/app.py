@@ -19,6 +19,7 @@ from jornada.web.app import serve_dead_letters
 from services.journey.api import accounts, customers, identity, segments, snapshots, stages
 from services.journey.settings import Settings
 from services.journey.store.subjects import PostgresSnapshots
+from services.journey.worker.earlier import EarlierEmails
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.merging import Merger
 from services.journey.worker.refolding import Refolder
@@ -49,6 +50,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     )
     ticker = Ticker(database=database, publisher=publisher, clock=clock, fire=fire, folded_until=lag.folded_until)
     refolder = Refolder(database, publisher, clock)
+    earlier = EarlierEmails(database, publisher, clock)
     app = application("journey", _ABOUT, checks={"service": health.check}, lag=lag)
     customers.serve(app, gate, database, clock)
     identity.serve(app, gate, database, Merger(database, publisher, clock))
@@ -67,6 +69,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
             ("publisher", publisher.run),
             ("ticker", ticker.run),
             ("refolder", refolder.run),
+            ("earlier_emails", earlier.run),
             ("heartbeats", Heartbeats(bus, [JOURNEYS.name]).run),
         ],
         workers=[worker],

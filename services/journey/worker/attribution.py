@@ -82,6 +82,12 @@ async def regroup(connection: Connection, workspace: WorkspaceId, seeds: Collect
     return result
 
 
+async def state_again(connection: Connection, workspace: WorkspaceId, stored: Sequence[Reading]) -> Attribution:
+    """Stores what stored touchpoints state, as far as it is not known, and says what follows."""
+    _, seeds = await _stated(connection, workspace, _facts(stored))
+    return await regroup(connection, workspace, seeds)
+
+
 def names(reading: Reading) -> list[tuple[Named, bool]]:
     """The identifiers that a touchpoint names, and whether it states each (`alias` presumes its previous user id)."""
     touchpoint = reading.touchpoint

@@ -1,12 +1,13 @@
 """E-mails (who states which since when, and each time a device does), operators' merges, undos, refused links; of each
 device and user, since when.
 
-Only additions. A pair that the release before stores has no instant: it is looked up where it is read.
+Only additions. A pair that the release before stores has no instant: it is looked up where it is read. E-mails stated
+earlier are read from the touchpoints an hour later, when no process of the release before runs that would store more.
 """
 
 from alembic import op
 
-from jornada.db.schema import isolated
+from jornada.db.schema import isolated, seen_by_clock
 
 revision = "0005"
 down_revision = "0004"
@@ -39,6 +40,9 @@ _TABLES = [
         workspace uuid, type text, value text, to_type text, to_value text, why text not null,
         occurred_at timestamptz not null, message_id text not null, source text not null,
         primary key (workspace, type, value, to_type, to_value))""",
+    """create table journey.earlier_emails (
+        workspace uuid, by_device boolean, due_at timestamptz not null, owner uuid, device text,
+        occurred_at timestamptz, message_id text, source text, primary key (workspace, by_device))""",
     """alter table journey.device_users add column occurred_at timestamptz,
         add column message_id text collate "C", add column source text collate "C" """,
     """create or replace view journey.device_facts with (security_invoker = true) as
@@ -49,12 +53,29 @@ _TABLES = [
         where not exists (select from journey.undos where undos.workspace = aliases.workspace
                           and fact = 'alias:' || source || ':' || message_id)""",
 ]
+_EARLIER = [
+    *seen_by_clock("journey", "earlier_emails", "workspace, by_device, due_at"),
+    "alter table journey.identifiers no force row level security",
+    "alter table journey.earlier_emails no force row level security",
+    """insert into journey.earlier_emails (workspace, by_device, due_at)
+        with recursive step as (
+            select (select workspace from journey.identifiers order by workspace limit 1) as workspace
+            union all
+            select (select workspace from journey.identifiers where workspace > step.workspace
+                    order by workspace limit 1) from step where workspace is not null)
+        select workspace, by_device, now() + interval '1 hour' from step, (values (false), (true)) as pass (by_device)
+        where workspace is not null""",
+    "alter table journey.identifiers force row level security",
+    "alter table journey.earlier_emails force row level security",
+]
+"""Every workspace there is, whoever migrates: the owner of a table is under its policies only where they are forced."""
+
 _INDEXES = {
     "aliases_message": "journey.aliases (workspace, source, message_id)",
     "device_users_since": """journey.device_users
         (workspace, user_id, occurred_at nulls first, message_id nulls first, source nulls first)""",
 }
-_ISOLATED = ("email_pairs", "email_facts", "merges", "undos", "refusals")
+_ISOLATED = ("email_pairs", "email_facts", "merges", "undos", "refusals", "earlier_emails")
 
 
 def upgrade() -> None:
@@ -63,6 +84,8 @@ def upgrade() -> None:
     for table in _ISOLATED:
         for statement in isolated("journey", table):
             op.execute(statement)
+    for statement in _EARLIER:
+        op.execute(statement)
     with op.get_context().autocommit_block():
         for name, columns in _INDEXES.items():
             op.execute(f"drop index concurrently if exists journey.{name}")

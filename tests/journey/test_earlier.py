@@ -1,0 +1,104 @@
+"""E-mails stated before e-mails linked anybody link as if they had from the start."""
+
+import random
+import shutil
+from pathlib import Path
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from jornada.db import Database
+from jornada.db.migrations import Chain, chains, migrated
+from jornada.events import Touchpoint, new_id
+from services.journey.domain import emails
+from services.journey.worker import earlier
+from services.journey.worker.earlier import EarlierEmails
+from tests.conftest import DatabaseFactory
+from tests.journey.makes import Folding, at
+from tests.journey.test_order import EMAILS, RIVALS, SHARED_EMAIL, identifiers_of
+
+
+@pytest.fixture(scope="module")
+async def database(database_for: DatabaseFactory) -> Database:
+    return await database_for("journey")
+
+
+async def left(folding: Folding) -> int:
+    async with folding.database.transaction([folding.workspace]) as connection:
+        return len(await connection.fetch("select from earlier_emails"))
+
+
+@pytest.mark.parametrize("story", [EMAILS, RIVALS, SHARED_EMAIL], ids=["emails", "rivals", "shared_email"])
+async def test_what_was_stated_by_the_release_before_links_whatever_came_meanwhile(
+    database: Database, story: list[Touchpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(earlier, "MOST", 2)
+    chance = random.Random(len(story))
+    told = chance.sample(story, len(story))
+    folding, plain = Folding(database), Folding(database)
+    await plain.fold(*story)
+    with patch.object(emails, "stated", lambda _: None):
+        await folding.fold(*told[:-2])
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute(
+            """insert into earlier_emails (workspace, by_device, due_at)
+               select $1, by_device, $2 from (values (false), (true)) as pass (by_device)""",
+            folding.workspace,
+            at(365),
+        )
+    await folding.fold(told[-2])
+    reading = EarlierEmails(database, folding.publisher, folding.clock)
+    await reading.work()
+    assert await left(folding) > 0
+    await folding.fold(told[-1])
+    while await left(folding):
+        await reading.work()
+    named = identifiers_of(story)
+    assert await folding.everything(named) == await plain.everything(named)
+
+
+async def test_an_upgrade_has_every_workspace_read_an_hour_later_whoever_migrates(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    owner, name = f"owner_{new_id().hex}", f"earlier_{new_id().hex}"
+    superuser = await asyncpg.connect(postgres_url)
+    await superuser.execute(f"create role {owner} login createrole password 'p'")
+    await superuser.execute(f"grant jornada_journey, jornada_journey_clock to {owner}")
+    await superuser.execute(f"create database {name} owner {owner}")
+    parts = urlsplit(postgres_url)
+    url = parts._replace(path=f"/{name}", netloc=f"{owner}:p@{parts.hostname}:{parts.port}").geturl()
+    (chain,) = (each for each in chains() if each.schema == "journey")
+    before = Chain("journey", tmp_path)
+    shutil.copytree(chain.folder / "versions", tmp_path / "versions", ignore=lambda _, names: names_from(names, "0005"))
+    await migrated(url, [before])
+    connection = await asyncpg.connect(parts._replace(path=f"/{name}").geturl())
+    workspaces = sorted([new_id(), new_id()])
+    for workspace in [*workspaces, workspaces[0]]:
+        await connection.execute(
+            "insert into journey.identifiers (workspace, type, value, id, stated)"
+            " values ($1, 'user_id', $2::uuid::text, $2, true)",
+            workspace,
+            new_id(),
+        )
+    await migrated(url, [chain])
+    rows = await connection.fetch(
+        "select workspace, by_device, due_at > now() + interval '59 minutes' as later from journey.earlier_emails"
+        " order by 1, 2"
+    )
+    forced = await connection.fetchval(
+        "select bool_and(relforcerowsecurity) from pg_class where relname in ('identifiers', 'earlier_emails')"
+    )
+    assert [tuple(row) for row in rows] == [
+        (each, by_device, True) for each in workspaces for by_device in (False, True)
+    ]
+    assert forced
+    await connection.close()
+    await superuser.execute(f"drop database {name}")
+    await superuser.execute(f"drop owned by {owner}; drop role {owner}")
+    await superuser.close()
+
+
+def names_from(names: list[str], first: str) -> list[str]:
+    return [each for each in names if each >= first]
