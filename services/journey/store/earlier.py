@@ -23,7 +23,7 @@ async def waiting(connection: Connection, now: datetime) -> list[tuple[Workspace
 async def next_piece(connection: Connection, workspace: WorkspaceId, by_device: bool, most: int) -> list[Reading]:
     """Reads on by up to `most` touchpoints, and notes how far; returns those that identify somebody.
 
-    By owner those with a user id, by device those without: neither ever moves in its order, so none is passed by.
+    Read in both orders no touchpoint is passed by: with a user id it never has another owner, and never another device.
     """
     place, type_ = _DEVICE if by_device else _OWNER
     far = await connection.fetchrow(
@@ -35,7 +35,7 @@ async def next_piece(connection: Connection, workspace: WorkspaceId, by_device: 
     if far is None:
         return []
     rows = await connection.fetch(
-        f"""select {place} as place, occurred_at, message_id, source, kind, user_id is null as silent, record
+        f"""select {place} as place, occurred_at, message_id, source, kind, record
             from touchpoints where workspace = $1 and {place} is not null
               and ($2::{type_} is null
                    or ({place}, occurred_at, message_id, source) > ($2, $3::timestamptz, $4::text, $5::text))
@@ -45,7 +45,7 @@ async def next_piece(connection: Connection, workspace: WorkspaceId, by_device: 
         most,
     )
     await _note(connection, workspace, by_device, rows[-1] if len(rows) == most else None)
-    told = [row["record"] for row in rows if row["silent"] == by_device and row["kind"] == "identified"]
+    told = [row["record"] for row in rows if row["kind"] == "identified"]
     return [read(decode(record, Touchpoint)) for record in told]
 
 
