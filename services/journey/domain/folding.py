@@ -10,7 +10,7 @@ from services.journey.domain import state as states
 from services.journey.domain.contracts import STARTS
 from services.journey.domain.reading import Key, Reading, amount, dated, nanos, text, whole
 from services.journey.domain.state import EMPTY, Register, State, Ticket
-from services.journey.domain.vocabulary import BILLING, VALUE_CLASSES
+from services.journey.domain.vocabulary import BILLING
 
 _DAY = 86_400_000_000
 _STATUSES = {"ticket_opened": "open", "ticket_reopened": "reopened", "ticket_resolved": "resolved"}
@@ -94,14 +94,13 @@ def _registers(reading: Reading, traits: Mapping[str, Any]) -> dict[str, Registe
 
 
 def _days(reading: Reading) -> dict[str, dict[str, states.Day]]:
-    name = VALUE_CLASSES.get(reading.kind)
-    if name is None or not reading.acts:
+    if reading.value is None:
         return {}
-    return {name: {str(reading.key[0] // _DAY): (*reading.key, *reading.key)}}
+    return {reading.value: {str(reading.key[0] // _DAY): (*reading.key, *reading.key)}}
 
 
 def _features(reading: Reading) -> dict[str, int]:
-    if reading.kind not in {"feature_used", "custom"} or not reading.acts:
+    if reading.value != "use" or reading.kind == "signed_in":
         return {}
     named = reading.properties.get("feature") if reading.kind == "feature_used" else reading.touchpoint.event
     feature = named if isinstance(named, str) and named else reading.touchpoint.event or ""

@@ -10,11 +10,12 @@ import msgspec
 from jornada.rules import Sort, Terms
 from jornada.rules.checking import instant_of
 from jornada.rules.terms import TRAIT
-from services.journey.domain import contracts, silences, vocabulary
+from services.journey.domain import contracts, silences
 from services.journey.domain.reading import NANO
 from services.journey.domain.rules import STAGES, RuleSet
 from services.journey.domain.stages import Entry
 from services.journey.domain.state import Day, State, Ticket, value_days
+from services.journey.domain.vocabulary import ALL_KINDS
 
 
 class Measured(NamedTuple):
@@ -179,9 +180,14 @@ DATES: Mapping[str, Dated] = {
 
 TERMS = Terms(
     stages=frozenset(STAGES),
-    kinds=vocabulary.ALL_KINDS,
+    kinds=ALL_KINDS,
     measures={name: each.sort for name, each in MEASURES.items()}
     | {name: each.sort for name, each in FAMILIES.items()},
     dates=frozenset(DATES),
 )
-"""What a condition may name here."""
+"""What a condition may name where a workspace says nothing."""
+
+
+def terms(kinds: frozenset[str]) -> Terms:
+    """What the conditions of a workspace of these kinds may name."""
+    return msgspec.structs.replace(TERMS, kinds=kinds)

@@ -24,6 +24,7 @@ from jornada.events import (
 )
 from services.journey.domain.identity import Sharing
 from services.journey.domain.reading import Reading, read
+from services.journey.domain.vocabulary import SHIPPED, Vocabulary
 from services.journey.store import accepted, identifiers, in_force, subjects, touchpoints
 from services.journey.worker import journeys, settling
 from services.journey.worker.attribution import Attribution, attribute, names
@@ -60,12 +61,13 @@ class TouchpointFold:
         if not sorted_.fresh:
             return named
         force = await in_force.held(connection, workspace)
-        attribution = await attribute(connection, workspace, [_read(touchpoint) for touchpoint in sorted_.fresh])
+        fresh = [_read(touchpoint, force.vocabulary) for touchpoint in sorted_.fresh]
+        attribution = await attribute(connection, workspace, fresh)
         changes, own = _changes(attribution)
         rows = await subjects.locked(connection, workspace, changes.touched())
-        journeys.check_folds(rows, changes)
+        journeys.check_folds(rows, changes, force.vocabulary)
         told = await journeys.after(connection, workspace, changes, rows, force)
-        await journeys.add_to_accounts(connection, workspace, own)
+        await journeys.add_to_accounts(connection, workspace, own, force.vocabulary)
         now = self._clock.now()
         held = [
             Held(customer, "customer", each.state, each.sessions, now, walk=each.walk)
@@ -96,9 +98,9 @@ def _touchpoint(record: Received) -> Touchpoint:
     return touchpoint
 
 
-def _read(touchpoint: Touchpoint) -> Reading:
+def _read(touchpoint: Touchpoint, vocabulary: Vocabulary = SHIPPED) -> Reading:
     try:
-        return read(touchpoint)
+        return read(touchpoint, vocabulary)
     except ValueError as error:
         raise Undecodable("the body is no JSON object") from error
 

@@ -67,7 +67,7 @@ async def settle(
             people=each.people,
         )
         told.append(_told(each, standing, in_force, version))
-    await subjects.save(connection, workspace, [each.saved for each in told])
+    await subjects.save(connection, workspace, [each.saved for each in told], in_force.vocabulary.version)
     if in_force.version:
         people = [each.id for each in held if each.type == "customer"]
         members = [member for each in told for member in each.members]
