@@ -115,6 +115,34 @@ async def spoil(connection: Connection, workspace: WorkspaceId, customers: Colle
     )
 
 
+async def workspaces_behind(connection: Connection) -> list[WorkspaceId]:
+    """The workspaces with subjects of an older fold; for the clock's role."""
+    rows = await connection.fetch(
+        """select workspace from workspaces where exists (
+               select from subjects
+               where subjects.workspace = workspaces.workspace and fold < $1 and merged_into is null)
+           order by workspace desc""",
+        FOLD,
+    )
+    return [WorkspaceId(row["workspace"]) for row in rows]
+
+
+async def behind(
+    connection: Connection, workspace: WorkspaceId, after: tuple[int, UUID], limit: int
+) -> list[tuple[int, SubjectId]]:
+    """Up to `limit` subjects of an older fold, each with it, the oldest first, after the one named."""
+    rows = await connection.fetch(
+        """select fold, id from subjects
+           where workspace = $1 and fold < $2 and merged_into is null and (fold, id) > ($3, $4)
+           order by fold, id limit $5""",
+        workspace,
+        FOLD,
+        *after,
+        limit,
+    )
+    return [(row["fold"], SubjectId(row["id"])) for row in rows]
+
+
 class PostgresSnapshots:
     """The stored events of subjects, for the publisher."""
 

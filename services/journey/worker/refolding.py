@@ -1,4 +1,4 @@
-"""The queue of subjects to be folded again: accounts whose people changed, everybody after a change of rules."""
+"""The queue of subjects to be folded again: accounts whose people changed, everybody after new rules or a new fold."""
 
 import asyncio
 from collections.abc import Collection
@@ -15,6 +15,7 @@ from services.journey.domain.segments import InForce, Walk, resumed
 from services.journey.store import accounts, identifiers, in_force, subjects
 from services.journey.store.subjects import Row, by_workspace
 from services.journey.worker import journeys, owners, settling
+from services.journey.worker.backfill import Backfill
 from services.journey.worker.journeys import Changes, Journey
 from services.journey.worker.settling import Held
 
@@ -30,12 +31,14 @@ class Refolder:
         self._database = database
         self._publisher = publisher
         self._clock = clock
+        self._backfill = Backfill(database, clock)
 
     async def run(self) -> None:
-        """Looks once a second, for ever."""
+        """Looks once a second, for ever; when all are folded that waited, asks for more of an older fold."""
         while True:
             try:
                 await self.work()
+                await self._backfill.ask()
             except (BusUnavailable, Unavailable, Conflict) as error:
                 _log.warning("refolds.waiting", error=str(error))
             await asyncio.sleep(1)
@@ -78,7 +81,8 @@ async def refold(
     for account in sorted(groups):
         # A new account has no row to lock yet: the identifier stands for it.
         await identifiers.locked(connection, workspace, [named[account].node.named])
-        held.append(await _account(connection, workspace, force, account, groups[account], as_of[account]))
+        made = await _account(connection, workspace, force, account, groups[account], as_of[account])
+        held += [made] if made is not None else []
     return await settling.settle(connection, workspace, force, held)
 
 
@@ -111,13 +115,17 @@ async def _account(
     account: SubjectId,
     name: str,
     as_of: datetime,
-) -> Held:
+) -> Held | None:
+    """An account as its people's shares make it; None while some are of an older fold or vocabulary.
+
+    Without these it would be a smaller account. They are in the queue or will be, and once told ask for it again.
+    """
     shares, old = await accounts.of(connection, workspace, account, force.vocabulary.version)
     if account in old:
         shares[account] = await journeys.own_share(connection, workspace, account, name, force.vocabulary)
         await accounts.save(connection, workspace, {(account, account): shares[account]}, force.vocabulary.version)
     if old - {account}:
-        await accounts.enqueue(connection, workspace, old - {account})
+        return None
     people = [share for customer, share in shares.items() if customer != account]
     whole = state.joined(shares[customer] for customer in sorted(shares))
     return Held(account, "account", state.known_from_start(whole), 0, as_of, people)
