@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jornada.db import Database
-from jornada.events import Identifier, Touchpoint, encode, new_id
+from jornada.events import Identifier, JourneySnapshot, Measures, Touchpoint, encode, new_id
 from jornada.rules import parse
 from jornada.web import Reference
 from services.journey.domain import folding
@@ -327,6 +327,38 @@ async def test_a_meaning_taken_back_leaves_no_trace(database: Database) -> None:
     assert await folding_.everything(named) == await plain.everything(named)
 
 
+async def test_who_is_left_with_nothing_is_published_so_and_may_get_it_back(database: Database) -> None:
+    folding_ = Folding(database, now=at(60))
+    booked = {"properties": {"seats": 9}, "context": {"traits": {"email": "ana@example.com"}}}
+    await folding_.fold(
+        touchpoint("m1", 1, event="Plan Booked", anonymous_id="phone", group_id="acme", **booked),
+        touchpoint("m2", 2, event="Plan Booked", anonymous_id="desk", source="jornada", role="messaging"),
+    )
+    before, silent = await folding_.told("anonymous_id", "phone"), await folding_.id_of("anonymous_id", "desk")
+    assert before is not None
+    assert silent is not None
+    await speak(folding_, {"Plan Booked": Meaning("subscription_started")})
+    await folding_.refolder.work()
+    left = folding_.topic.last(before.subject_id)
+    assert isinstance(left, JourneySnapshot)
+    assert (left.touchpoints, left.traits, left.measures, left.segments) == (0, {}, Measures(), [])
+    assert left.identifiers == before.identifiers
+    assert left.version > before.version
+    assert await folding_.told("anonymous_id", "phone") is None
+    assert not any(record.key.endswith(str(silent).encode()) for record in folding_.topic.records)
+    async with database.transaction([folding_.workspace]) as connection:
+        listed = await portraits.listed(connection, folding_.workspace, portraits.Filter("customer"), 9, None)
+        stored = await portraits.stored(connection, folding_.workspace, 9, None)
+    assert listed == []
+    assert before.subject_id not in [id_ for id_, _ in stored]
+    await speak(folding_, {"Plan Booked": None})
+    await folding_.refolder.work()
+    back = folding_.topic.last(before.subject_id)
+    assert isinstance(back, JourneySnapshot)
+    assert (back.touchpoints, back.traits, back.first_seen_at) == (1, {"email": "ana@example.com"}, at(1))
+    assert back.version > left.version
+
+
 async def test_a_stale_share_of_an_accounts_own_is_told_whole_again(database: Database) -> None:
     folding_ = Folding(database, now=at(60))
     first = touchpoint("m1", 1, event="Subscription Started", group_id="acme", role="billing", properties={"seats": 3})
@@ -340,6 +372,28 @@ async def test_a_stale_share_of_an_accounts_own_is_told_whole_again(database: Da
     assert told.touchpoints == 2
     assert told.measures.billing is not None
     assert told.measures.billing.seats == 3
+
+
+async def test_a_touchpoint_given_to_an_account_is_its_devices_no_longer(database: Database) -> None:
+    folding_ = Folding(database, now=at(60))
+    await folding_.fold(
+        touchpoint("m1", 1, event="Plan Booked", anonymous_id="phone", group_id="acme"),
+        touchpoint("m2", 2, event="Signed In", anonymous_id="phone"),
+    )
+    assert await devices(folding_) == {"m1": "phone", "m2": "phone"}
+    await speak(folding_, {"Plan Booked": Meaning("subscription_started")})
+    await folding_.everything([])
+    assert await devices(folding_) == {"m1": None, "m2": "phone"}
+    await speak(folding_, {"Plan Booked": None})
+    await folding_.everything([])
+    assert await devices(folding_) == {"m1": "phone", "m2": "phone"}
+
+
+async def devices(folding_: Folding) -> dict[str, str | None]:
+    """By which device each stored touchpoint is found."""
+    async with folding_.database.transaction([folding_.workspace]) as connection:
+        rows = await connection.fetch("select message_id, device from touchpoints")
+    return {row["message_id"]: row["device"] for row in rows}
 
 
 async def test_a_condition_may_ask_for_a_kind_of_ones_own_and_holds_it(database: Database) -> None:

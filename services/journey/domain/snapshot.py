@@ -18,6 +18,7 @@ from jornada.events import (
     Measures,
     Money,
     OpenTicket,
+    Stage,
     SubjectId,
     SubjectType,
     Support,
@@ -91,6 +92,28 @@ def snapshot(
         former_personas=memberships(standing.stays, "persona", lasting=False),
         live_at=None if state.live is None else instant(state.live),
         history_at=None if state.history is None else instant(state.history),
+    )
+
+
+def nothing_left(standing: Standing, rules: RuleSet, as_of: datetime, version: int) -> JourneySnapshot:
+    """What is published over an earlier snapshot of whom nothing counts any more: who they are, and no touchpoints."""
+    visitor = Stage(name="visitor", entered_at=as_of, rule="nothing_left")
+    return JourneySnapshot(
+        workspace=standing.workspace,
+        subject_type=standing.type,
+        subject_id=standing.id,
+        version=version,
+        fold=FOLD,
+        as_of=as_of,
+        identifiers=sorted(standing.identifiers),
+        stage=visitor,
+        stages=[visitor],
+        first_seen_at=as_of,
+        last_seen_at=as_of,
+        touchpoints=0,
+        sessions=0,
+        rules=rules.name,
+        measures=Measures(),
     )
 
 

@@ -75,6 +75,16 @@ def kept(stays: bytes | None) -> Kept | None:
     return None if stays is None else decode(stays, Kept)
 
 
+async def published(connection: Connection, workspace: WorkspaceId, ids: Collection[SubjectId]) -> set[SubjectId]:
+    """Those of the subjects whose event is or will be on the stream."""
+    if not ids:
+        return set()
+    rows = await connection.fetch(
+        "select id from subjects where workspace = $1 and id = any($2) and snapshot is not null", workspace, list(ids)
+    )
+    return {SubjectId(row["id"]) for row in rows}
+
+
 async def draw_versions(connection: Connection, count: int) -> list[int]:
     """New versions; to be drawn while the rows are locked."""
     rows = await connection.fetch(f"select {NEXT_VERSION} as version from generate_series(1, $1)", count)  # noqa: S608

@@ -175,6 +175,7 @@ class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Where one subject stands, whole. A consumer keeps the highest version and ignores the rest.
 
     `fold` is the number of the fold that made it. `rules` names the rule set of its stages.
+    `touchpoints` is 0 of whom nothing counts any more: a change of what names mean may give all to others, and back.
     `segments` and `personas` are those that the customer is in; `former_…` the latest stays in those they left.
     `live_at` is the latest instant at which something that was no history reached us;
     `history_at` the latest receipt of history from a source that is not an import. Equal events may differ in both.
