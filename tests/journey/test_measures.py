@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
+from unittest.mock import patch
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jornada.events import Billing, Feedback, Learning, Measures, Support, Touchpoint, Use, encode
@@ -125,6 +126,91 @@ def test_parts_are_bounded_and_keep_the_same_whatever_comes_first(chance: random
         assert f'"{most + 39}"' in text, event
         assert f'"{39}"' not in text, event
         assert kept == msgspec.json.decode(encode(join(halves[1], halves[0])))
+
+
+_SAID = (
+    st.builds(
+        lambda group, name, value: {"type": "group", "group_id": group, "traits": {name: value}},
+        st.sampled_from("abcd"),
+        st.sampled_from("xyz"),
+        st.integers(0, 3),
+    ),
+    st.builds(
+        lambda currency: {"event": "Order Completed", "properties": {"total": 1, "currency": currency}},
+        st.sampled_from(["BRL", "EUR", "USD", "AED", "brl"]),
+    ),
+    st.builds(
+        lambda purpose, status: {
+            "event": "Consent Updated",
+            "properties": {"channel": "email", "purpose": purpose, "status": status},
+        },
+        st.sampled_from("pqrs"),
+        st.sampled_from(["granted", "revoked"]),
+    ),
+    st.builds(lambda event: {"event": event}, st.sampled_from(["Subscription Started", "Subscription Cancelled"])),
+)
+_FEW: dict[str, Any] = dict.fromkeys(("MOST_CONTRACT", "MOST_GROUPS", "MOST_CURRENCIES", "MOST_CONSENTS"), 2) | {
+    "MOST_TRAITS": 2,
+    "MOST_ACCOUNT_TRAITS": 3,
+}
+
+
+@st.composite
+def crowded(draw: st.DrawFn) -> list[Touchpoint]:
+    """A path that says more than there is room for; at one instant, and under one message id, what it likes."""
+    return [
+        touchpoint(f"m{draw(st.integers(0, 9))}", draw(st.integers(0, 5)), user_id="ana", source=f"app{n}", **each)
+        for n, each in enumerate(draw(st.lists(draw(st.sampled_from(_SAID)), min_size=5, max_size=14)))
+    ]
+
+
+@settings(max_examples=250)
+@given(crowded(), st.randoms())
+def test_what_there_is_no_room_for_is_the_same_in_any_order_and_of_any_parts(
+    path: list[Touchpoint], chance: random.Random
+) -> None:
+    order = list(path)
+    chance.shuffle(order)
+    cut = chance.randint(0, len(order))
+    with patch.multiple(state, **_FEW):
+        whole = folding.fold(read(each) for each in path)
+        a, b = (folding.fold(read(each) for each in part) for part in (order[:cut], order[cut:]))
+        assert encode(state.join(a, b)) == encode(state.join(b, a)) == encode(whole)
+        shares = folding.shares([read(each) for each in order])
+        assert shares == folding.shares([read(each) for each in path])
+        assert shares.keys() == whole.groups.keys()
+    every = folding.fold(read(each) for each in path)
+    assert list(whole.contract) == list(every.contract)[-2:]
+    grouped = sorted((read(each).key, each.group_id) for each in path if each.group_id is not None)
+    assert dict(whole.groups) == dict(
+        sorted({it: key for key, it in grouped}.items(), key=lambda item: item[::-1])[-2:]
+    )
+    assert dict(whole.revenue) == dict(sorted(every.revenue.items())[-2:])
+    assert dict(whole.consents) == dict(sorted(every.consents.items(), key=lambda item: (item[1], item[0]))[-2:])
+    traits = [
+        (register, account, name)
+        for account, named in every.account_traits.items()
+        for name, register in sorted(named.items(), key=lambda item: (item[1], item[0]))[-2:]
+    ]
+    told = [(it, account, name) for account, named in whole.account_traits.items() for name, it in named.items()]
+    assert sorted(told) == sorted(traits)[-3:]
+
+
+def test_the_document_tells_the_bounds() -> None:
+    for told in (
+        f"its latest {state.MOST_CONTRACT} facts", f"the {state.MOST_GROUPS} accounts",
+        f"the newest {state.MOST_TRAITS} traits of each hold, and {state.MOST_ACCOUNT_TRAITS:,} in all",
+        f"each; the newest {state.MOST_CONSENTS} |", f"of more than {state.MOST_CURRENCIES} currencies",
+    ):  # fmt: skip
+        assert told in TEXT
+
+
+def test_a_currency_is_three_letters() -> None:
+    told = [
+        touchpoint(f"m{n}", n, event="Order Completed", user_id="ana", properties={"total": 1, "currency": currency})
+        for n, currency in enumerate(["brl", "ßab", "12$", "EURO", None])
+    ]
+    assert folding.fold(read(each) for each in told).revenue == {"BRL": 10**9, "USD": 4 * 10**9}
 
 
 def test_of_names_that_count_up_the_newest_are_kept() -> None:

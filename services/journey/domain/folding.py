@@ -68,15 +68,19 @@ def single(reading: Reading) -> State:
 
 
 def shares(readings: Sequence[Reading]) -> Mapping[str, State]:
-    """What a person's touchpoints add to each account: each counts by the latest `group` until then, else the first."""
+    """What a person's touchpoints add to each account: each counts by the latest `group` until then, else the first.
+
+    Of more accounts than a state tells, those it tells have theirs.
+    """
     facts = sorted((reading.key, reading.touchpoint.group_id) for reading in readings if _groups(reading))
     if not facts:
         return {}
     instants = [key[0] for key, _ in facts]
-    by_account: dict[str, list[Reading]] = {account: [] for _, account in facts if account is not None}
+    told = states.latest_groups({account: key for key, account in facts if account is not None})
+    by_account: dict[str, list[Reading]] = {account: [] for account in told}
     for reading in readings:
         account = facts[max(bisect_right(instants, reading.key[0]) - 1, 0)][1]
-        if account is not None:
+        if account in by_account:
             by_account[account].append(reading)
     return {account: states.share(fold(theirs), account) for account, theirs in by_account.items()}
 
@@ -141,7 +145,8 @@ def _money(value: Any, currency: Any) -> Money | None:
 
 
 def _currency(value: Any) -> str:
-    return value.upper() if isinstance(value, str) and len(value) == 3 else "USD"
+    code = isinstance(value, str) and len(value) == 3 and value.isascii() and value.isalpha()
+    return value.upper() if code else "USD"
 
 
 def _revenue(reading: Reading) -> dict[str, int]:
@@ -162,11 +167,11 @@ def _consents(reading: Reading) -> dict[str, Register]:
     return {f"{channel}/{purpose}"[:_LONGEST_NAME]: (*reading.key, str(status))}
 
 
-def _groups(reading: Reading) -> dict[str, tuple[Key, Key]]:
+def _groups(reading: Reading) -> dict[str, Key]:
     touchpoint = reading.touchpoint
     if touchpoint.type != "group" or touchpoint.group_id is None or reading.account is not None or reading.ours:
         return {}
-    return {touchpoint.group_id: (reading.key, reading.key)}
+    return {touchpoint.group_id: reading.key}
 
 
 def _account_traits(reading: Reading) -> dict[str, dict[str, Register]]:

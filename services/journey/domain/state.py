@@ -7,19 +7,24 @@ import msgspec
 from services.journey.domain.parts import halvings, invoices, learning, surveys, tickets
 from services.journey.domain.parts.halvings import Halvings
 from services.journey.domain.parts.invoices import Invoices
-from services.journey.domain.parts.joining import Register, either, latest, merged, newest
+from services.journey.domain.parts.joining import Register, either, greatest, latest, merged, newest
 from services.journey.domain.parts.learning import Learning
 from services.journey.domain.parts.surveys import Surveys
 from services.journey.domain.parts.tickets import Tickets
 from services.journey.domain.reading import Key
 
-FOLD = 3
+FOLD = 4
 """The number of this fold. It grows with every change of what a state means; lower ones are folded again first."""
 
 MOST_TRAITS = 200
 MOST_FEATURES = 200
 MOST_PURCHASES = 5
 MOST_DATED = 100
+MOST_CONTRACT = 500
+MOST_GROUPS = 100
+MOST_ACCOUNT_TRAITS = 2_000
+MOST_CURRENCIES = 100
+MOST_CONSENTS = 500
 DAYS_COUNTED = 400
 
 Seen = tuple[int, int, str, int]
@@ -54,7 +59,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     invoices: Invoices = invoices.NONE
     halvings: Halvings = {}
     consents: Mapping[str, Register] = {}
-    groups: Mapping[str, tuple[Key, Key]] = {}
+    groups: Mapping[str, Key] = {}
     account_traits: Mapping[str, Mapping[str, Register]] = {}
     referrals: list[Key] = []
     deletions: list[Key] = []
@@ -81,18 +86,16 @@ def join(a: State, b: State) -> State:
         features=newest(merged(a.features, b.features, max), MOST_FEATURES),
         traits=newest(merged(a.traits, b.traits, max), MOST_TRAITS),
         tickets=tickets.join(a.tickets, b.tickets),
-        contract=sorted([*a.contract, *b.contract], key=_in_order)
-        if a.contract and b.contract
-        else a.contract or b.contract,
+        contract=_contract(a.contract, b.contract),
         billing=merged(a.billing, b.billing, max),
-        revenue=merged(a.revenue, b.revenue, int.__add__),
+        revenue=greatest(merged(a.revenue, b.revenue, int.__add__), MOST_CURRENCIES),
         surveys=surveys.join(a.surveys, b.surveys),
         learning=learning.join(a.learning, b.learning),
         invoices=invoices.join(a.invoices, b.invoices),
         halvings=halvings.join(a.halvings, b.halvings),
-        consents=merged(a.consents, b.consents, max),
-        groups=merged(a.groups, b.groups, _span),
-        account_traits=merged(a.account_traits, b.account_traits, _traits),
+        consents=newest(merged(a.consents, b.consents, max), MOST_CONSENTS),
+        groups=latest_groups(merged(a.groups, b.groups, max)),
+        account_traits=_account_traits(merged(a.account_traits, b.account_traits, _traits)),
         referrals=latest(a.referrals, b.referrals, MOST_DATED),
         deletions=latest(a.deletions, b.deletions, MOST_DATED),
         live=either(a.live, b.live, max),
@@ -121,7 +124,12 @@ def account_of(state: State) -> str | None:
     """The account that the person belongs to now: that of the latest `group`."""
     if not state.groups:
         return None
-    return max(state.groups, key=lambda account: (state.groups[account][1], account))
+    return max(state.groups, key=lambda account: (state.groups[account], account))
+
+
+def latest_groups(groups: Mapping[str, Key]) -> Mapping[str, Key]:
+    """Of the accounts that a person was said to belong to, each with when last, those for which the person counts."""
+    return newest(groups, MOST_GROUPS)
 
 
 def share(state: State, account: str) -> State:
@@ -171,9 +179,20 @@ def _traits(a: Mapping[str, Register], b: Mapping[str, Register]) -> Mapping[str
     return newest(merged(a, b, max), MOST_TRAITS)
 
 
-def _span(a: tuple[Key, Key], b: tuple[Key, Key]) -> tuple[Key, Key]:
-    return (min(a[0], b[0]), max(a[1], b[1]))
+def _account_traits(traits: Mapping[str, Mapping[str, Register]]) -> Mapping[str, Mapping[str, Register]]:
+    """The newest traits of all accounts together. Whole accounts cannot go: one that came back would have lost some."""
+    if sum(map(len, traits.values())) <= MOST_ACCOUNT_TRAITS:
+        return traits
+    every = sorted((register, account, name) for account, named in traits.items() for name, register in named.items())
+    kept: dict[str, dict[str, Register]] = {}
+    for register, account, name in every[-MOST_ACCOUNT_TRAITS:]:
+        kept.setdefault(account, {})[name] = register
+    return kept
 
 
-def _in_order(event: Contract) -> tuple[int, str, str, int]:
-    return (event[0], event[1], event[2], event[3] or 0)
+def _contract(a: list[Contract], b: list[Contract]) -> list[Contract]:
+    return sorted([*a, *b], key=_in_order)[-MOST_CONTRACT:] if a and b else a or b
+
+
+def _in_order(event: Contract) -> tuple[int, str, str, bool, int]:
+    return (event[0], event[1], event[2], event[3] is not None, event[3] or 0)
