@@ -2,6 +2,7 @@
 
 import random
 import re
+from decimal import Decimal
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jornada.events import Billing, Feedback, Learning, Measures, Support, Touchpoint, Use, encode
+from jornada.instants import micros
+from jornada.rules import holds, next_change, parse
 from services.journey.domain import decay, folding, state
 from services.journey.domain.decay import LADDER, moment, plus, standing
 from services.journey.domain.parts import invoices, learning, surveys, tickets
@@ -21,6 +24,7 @@ from services.journey.domain.rules import SUBSCRIPTION
 from services.journey.domain.snapshot import measures
 from services.journey.domain.stages import timeline
 from services.journey.domain.state import EMPTY
+from services.journey.domain.view import TERMS, StateView
 from tests.journey.makes import at, touchpoint
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "measures.md").read_text()
@@ -238,6 +242,44 @@ def test_counts_that_halve_are_exact_in_any_order_and_near_the_truth(
     assert abs(float(standing(sums[0], half_life, last)) - truth) < 1e-9 * truth
     half = float(standing(sums[0], half_life, last + half_life * 86_400))
     assert abs(half - truth / 2) < 1e-9 * truth
+
+
+@given(st.lists(_SECONDS, min_size=1, max_size=20), st.sampled_from(LADDER), st.integers(1, 30 * 10**9))
+def test_the_second_at_which_a_count_falls_below_a_level_is_known(
+    seconds: list[int], half_life: int, level: int
+) -> None:
+    total: decay.Sum = (0, 0)
+    for second in seconds:
+        total = plus(total, moment(second, half_life))
+    below = decay.below_at(total, half_life, level)
+    assert below is not None
+    assert decay.billionths(total, half_life, below) < level <= decay.billionths(total, half_life, below - 1)
+    assert decay.below_at((0, 0), half_life, level) is None
+
+
+@given(
+    st.lists(st.integers(0, 30 * 86_400), min_size=1, max_size=12),
+    st.sampled_from(LADDER),
+    st.decimals(0, 12, places=10),
+    st.sampled_from(["at_least", "above", "at_most", "below"]),
+)
+def test_a_condition_on_a_count_that_halves_turns_at_the_second_that_it_tells(
+    seconds: list[int], half_life: int, bound: Decimal, word: str
+) -> None:
+    document = {"decayed": "signed_in", "half_life": f"{half_life} days", word: bound}
+    condition = parse(document, TERMS)
+    path = [touchpoint(f"m{n}", each / 86_400, event="Signed In", user_id="ana") for n, each in enumerate(seconds)]
+    whole = folding.fold(read(each) for each in path)
+    view, last = StateView(whole, SUBSCRIPTION, timeline(whole, SUBSCRIPTION)), micros(at(max(seconds) / 86_400))
+    truth = sum(2 ** ((second - max(seconds)) / (half_life * 86_400)) for second in seconds)
+    assert abs(view.decayed("signed_in", half_life, last) - truth * 10**9) < 10
+    assert view.decayed("purchased", half_life, last) == 0
+    turn = next_change(condition, view, last)
+    if turn is None:
+        assert holds(condition, view, last) == holds(condition, view, micros(at(9_000)))
+    else:
+        assert holds(condition, view, last) == holds(condition, view, turn - 1) != holds(condition, view, turn)
+        assert next_change(condition, view, turn) is None
 
 
 def test_tickets_tell_how_fast_they_were_answered_and_which_stand_open() -> None:

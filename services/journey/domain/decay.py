@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
+from math import floor, log2
 
 LADDER = (7, 14, 30, 60, 90)
 """Half-lives in days."""
@@ -15,6 +16,7 @@ _DAY = 86_400
 _T0 = 631_152_000  # 1990-01-01, in seconds
 _BITS = 40
 _FRACTION = 80
+_BILLION = 10**9
 _context = Context(prec=60)
 
 
@@ -54,6 +56,25 @@ def standing(total: Sum, half_life: int, second: int) -> Fraction:
     shift = total[1] - unit[1]
     ratio = Fraction(total[0], unit[0])
     return ratio * (1 << shift) if shift >= 0 else ratio / (1 << -shift)
+
+
+def billionths(total: Sum, half_life: int, second: int) -> int:
+    """A sum as it stands at a second, in whole billionths."""
+    return int(standing(total, half_life, second) * _BILLION)
+
+
+def below_at(total: Sum, half_life: int, level: int) -> int | None:
+    """The first second at which a sum stands below so many billionths, at least one; None of what weighs nothing.
+
+    It only halves, so the second follows from its logarithm; that one is rounded, and so tried from a little before.
+    """
+    if not total[0]:
+        return None
+    halvings = log2(total[0]) + total[1] - _BITS - (log2(level) - log2(_BILLION))
+    second = _T0 + floor(halvings * half_life * _DAY) - 2
+    while billionths(total, half_life, second) >= level:
+        second += 1
+    return second
 
 
 def told(number: Fraction) -> float:

@@ -10,13 +10,16 @@ import msgspec
 from jornada.rules import Sort, Terms
 from jornada.rules.checking import instant_of
 from jornada.rules.terms import TRAIT
-from services.journey.domain import contracts, silences
+from services.journey.domain import contracts, decay, silences
+from services.journey.domain.decay import LADDER
 from services.journey.domain.parts.tickets import Ticket
 from services.journey.domain.reading import NANO
 from services.journey.domain.rules import STAGES, RuleSet
 from services.journey.domain.stages import Entry
 from services.journey.domain.state import Day, State, value_days
 from services.journey.domain.vocabulary import ALL_KINDS
+
+_SECOND = 1_000_000
 
 
 class Measured(NamedTuple):
@@ -75,6 +78,15 @@ class StateView:
         if kind not in self._by_day:
             self._by_day[kind] = {int(day): number for day, number in self.state.counts.get(kind, {}).items()}
         return self._by_day[kind]
+
+    def decayed(self, kind: str, half_life: int, at: int) -> int:
+        sums = self.state.halvings.get(kind)
+        return 0 if sums is None else decay.billionths(sums[LADDER.index(half_life)], half_life, at // _SECOND)
+
+    def decays_below(self, kind: str, half_life: int, level: int) -> int | None:
+        sums = self.state.halvings.get(kind)
+        second = None if sums is None else decay.below_at(sums[LADDER.index(half_life)], half_life, level)
+        return None if second is None else second * _SECOND
 
     def value_days(self) -> Mapping[int, Day]:
         """The days with an act of use that the rules count."""
@@ -200,6 +212,7 @@ TERMS = Terms(
     measures={name: each.sort for name, each in MEASURES.items()}
     | {name: each.sort for name, each in FAMILIES.items()},
     dates=frozenset(DATES),
+    half_lives=frozenset(LADDER),
 )
 """What a condition may name where a workspace says nothing."""
 
