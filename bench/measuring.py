@@ -31,9 +31,14 @@ class Sample(NamedTuple):
     events: int
 
     @property
-    def each(self) -> float:
-        """CPU microseconds an event."""
+    def own(self) -> float:
+        """CPU microseconds an event of the process alone."""
         return self.cpu / self.events * 1e6
+
+    @property
+    def each(self) -> float:
+        """CPU microseconds an event, the broker's included."""
+        return (self.cpu + self.broker) / self.events * 1e6
 
 
 def cpu_seconds(pid: int) -> float:
@@ -71,6 +76,12 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
     return Interval(statistics.median(ratios), medians[_RESAMPLES // 40], medians[-_RESAMPLES // 40])
 
 
-def medians(samples: Mapping[str, Sequence[Sample]]) -> dict[str, float]:
-    """Each side's median CPU microseconds an event."""
-    return {side: statistics.median(sample.each for sample in each) for side, each in samples.items()}
+def medians(samples: Mapping[str, Sequence[Sample]]) -> dict[str, tuple[float, float]]:
+    """Each side's median CPU microseconds an event: of its process, and of its broker."""
+    return {
+        side: (
+            statistics.median(sample.own for sample in each),
+            statistics.median(sample.each - sample.own for sample in each),
+        )
+        for side, each in samples.items()
+    }

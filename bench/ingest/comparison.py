@@ -133,11 +133,13 @@ async def _measured(
 
 def _tell(console: Console, size: int, samples: Mapping[str, list[Sample]], memory: int, seconds: float) -> None:
     each = {name: [sample.each for sample in taken] for name, taken in samples.items()}
-    floors = [a + b for a, b in zip(each["request_floor"], each["send_batch"], strict=True)]
-    costs = ", ".join(f"{name} {cost:.1f}" for name, cost in medians(samples).items())
-    broker = sum(sample.broker for sample in samples[_OURS]) / sum(sample.events for sample in samples[_OURS]) * 1e6
+    floors = [
+        request.own + batch.each  # the former has no broker
+        for request, batch in zip(samples["request_floor"], samples["send_batch"], strict=True)
+    ]
+    costs = ", ".join(f"{name} {own:.1f} + {broker:.1f}" for name, (own, broker) in medians(samples).items())
     group = sum(sample.events for sample in samples[_OURS]) / len(samples[_OURS]) / seconds * PACE_SECONDS
-    console.print(f"\n[bold]{size} events a request[/bold]   CPU µs an event: {costs}; our broker {broker:.1f}")
+    console.print(f"\n[bold]{size} events a request[/bold]   CPU µs an event, and the broker's: {costs}")
     console.print(
         f"  our memory {memory / 2**20:.0f} MiB; acks=all; 12 partitions; commits every 5 to 20 ms"
         f" of {group:.0f} events for ours and for the floor"

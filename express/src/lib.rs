@@ -2,9 +2,11 @@
 //!
 //! The law: what it takes, the domain would have accepted with the very same record, key, hash and message id.
 
+mod batch;
 mod canonical;
 mod event;
 mod instants;
+mod packed;
 mod reading;
 mod record;
 mod scanner;
@@ -16,6 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFrozenSet, PyString, PyTuple, PyType};
 
 use crate::event::Event;
+use crate::packed::{Packed, Packing, Part};
 use crate::reading::Form;
 use crate::record::Arrival;
 
@@ -111,6 +114,40 @@ impl Reading {
         }
         Ok(Some(verdicts))
     }
+
+    /// The records of all events, with these headers; none unless every event is taken.
+    #[pyo3(signature = (head, about, received_at, request_id, history, headers))]
+    #[allow(clippy::too_many_arguments)]
+    fn packed(
+        &self,
+        py: Python,
+        head: &[u8],
+        about: &[u8],
+        received_at: i64,
+        request_id: &str,
+        history: i64,
+        headers: &Bound<PyAny>,
+    ) -> PyResult<Option<Packed>> {
+        let pairs: Vec<(String, Vec<u8>)> = headers.extract()?;
+        let mut received = Vec::with_capacity(32);
+        instants::write(received_at, &mut received);
+        let arrival = Arrival { head, received_at, received: &received, request_id, history };
+        if !record::in_time(&self.request, &arrival) {
+            return Ok(None);
+        }
+        let packing = unless_panicking(|| {
+            let body = self.body.as_bytes(py);
+            let mut packing = Packing::new(self.request.events.len(), body.len(), &pairs);
+            let (mut record, mut key) = (Vec::with_capacity(2_048), Vec::with_capacity(128));
+            for (index, event) in self.request.events.iter().enumerate() {
+                let event = event.as_ref().ok()?;
+                let message_id = self.write(py, event, index, about, &arrival, &mut record, &mut key)?;
+                packing.add(message_id.as_bytes(), event.hash, &key, &record);
+            }
+            Some(packing)
+        });
+        Ok(packing.map(|packing| packing.done(headers.clone().unbind())))
+    }
 }
 
 impl Reading {
@@ -145,5 +182,7 @@ fn unless_panicking<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
 #[pymodule]
 fn jornada_express(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_class::<Reading>()?;
+    module.add_class::<Packed>()?;
+    module.add_class::<Part>()?;
     module.add_function(wrap_pyfunction!(read, module)?)
 }

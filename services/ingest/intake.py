@@ -4,12 +4,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import prometheus_client
 
 from jornada.access.grants import WriteGrant
 from jornada.bus.carrier import Bus, BusUnavailable, Record
+from jornada.bus.packed import Headers, Packed
 from jornada.clock import Clock
 from jornada.events import REJECTIONS, TOUCHPOINTS, WorkspaceId, encode, new_text_id, topic_key
 from jornada.observe import metrics, trace
@@ -25,10 +26,11 @@ _DIFFERS = "The id was used before with another payload; the first one holds."
 
 
 class _Plan(NamedTuple):
-    """What is to be published, and the events in it; which events came before, by their index."""
+    """What is to be published, and the events in it; what is said of each; which came before, by their index."""
 
-    records: list[Record]
+    records: Sequence[Record]
     flight: Flight
+    verdicts: list[Verdict]
     twins: dict[int, Twin]
 
 
@@ -48,36 +50,58 @@ class Intake:
     async def take(self, request: Sent, grant: WriteGrant) -> list[Result]:
         """One result for each event, once every one is durable. Raises BusUnavailable: then none was acknowledged."""
         arrival = Arrival(grant.workspace, grant.source, grant.role, self._clock.now(), new_text_id())
-        verdicts = request.verdicts(arrival)
-        plan = self._planned(verdicts, arrival)
+        headers = trace.to_headers()
+        packed = request.packed(arrival, headers)
+        hashes = None if packed is None else self._all_new(packed, arrival)
+        too_many = None
+        if hashes is not None:
+            whole = Packed(TOUCHPOINTS.name, headers, packed)
+            too_many = self._customers.over_packed(whole)
+            if not too_many:
+                await self._published(whole, Flight(hashes))
+                return self._all_accepted(packed, request, arrival)
+        plan = self._planned(request.verdicts(arrival), arrival, headers, too_many)
         if plan.records:
-            await self._published(plan)
+            await self._published(plan.records, plan.flight)
         if plan.twins:
             await self._outcome_of(plan.twins)
-        results = _results(verdicts, plan.twins)
-        self._told(arrival, verdicts, results)
+        results = _results(plan.verdicts, plan.twins)
+        self._told(arrival, plan.verdicts, results)
         return results
 
-    def _planned(self, verdicts: list[Verdict], arrival: Arrival) -> _Plan:
-        """What to do; the verdict on an event of a customer who sends too much becomes a refusal."""
+    def _all_new(self, packed: Any, arrival: Arrival) -> dict[str, str] | None:
+        """Payload hashes by id of events that have no twin, here or before; else None."""
+        hashes: dict[str, str] = packed.hashes(_prefix(arrival.workspace, arrival.source))
+        return hashes if len(hashes) == len(packed) and self._recent.all_new(hashes) else None
+
+    def _all_accepted(self, packed: Any, request: Sent, arrival: Arrival) -> list[Result]:
+        results = [Result(message_id, "accepted") for message_id in packed.message_ids()]
+        _events("accepted", "").inc(len(results))
+        if self._live.watched(arrival.workspace):
+            self._show(arrival, request.verdicts(arrival), results)
+        return results
+
+    def _planned(
+        self, verdicts: list[Verdict], arrival: Arrival, headers: Headers, too_many: list[int] | None
+    ) -> _Plan:
+        """What to do; the verdict on an event of a customer who sends too much becomes a refusal.
+
+        Places of `too_many` were counted already where all events are new ones.
+        """
         source = _prefix(arrival.workspace, arrival.source)
-        hashes = {source + each.message_id: each.payload_hash for each in verdicts if type(each) is Accept}
-        twins: dict[int, Twin] = {}
-        if len(hashes) < len(verdicts) or not self._recent.all_new(hashes):
-            hashes, twins = self._told_apart(verdicts, source)
+        hashes, twins = self._told_apart(verdicts, source)
         fresh = [(i, each) for i, each in enumerate(verdicts) if type(each) is Accept and i not in twins]
-        too_many = self._customers.over([each.key for _, each in fresh])
+        if too_many is None:
+            too_many = self._customers.over([each.key for _, each in fresh])
         for place in reversed(too_many):
             index, verdict = fresh.pop(place)
             verdicts[index] = too_much(verdict.touchpoint, arrival, index)
             del hashes[source + verdict.message_id]
-        topic, headers = TOUCHPOINTS.name, trace.to_headers()
-        records = [Record(topic, each.key, each.record, headers) for _, each in fresh]
-        if len(records) + len(twins) < len(verdicts):
-            key = topic_key(arrival.workspace, arrival.source)
-            refused = [each.rejection for each in verdicts if isinstance(each, Reject)]
-            records += [Record(REJECTIONS.name, key, encode(each), headers) for each in refused]
-        return _Plan(records, Flight(hashes), twins)
+        records = [Record(TOUCHPOINTS.name, each.key, each.record, headers) for _, each in fresh]
+        key = topic_key(arrival.workspace, arrival.source)
+        refused = [each.rejection for each in verdicts if isinstance(each, Reject)]
+        records += [Record(REJECTIONS.name, key, encode(each), headers) for each in refused]
+        return _Plan(records, Flight(hashes), verdicts, twins)
 
     def _told_apart(self, verdicts: Sequence[Verdict], source: str) -> tuple[dict[str, str], dict[int, Twin]]:
         """The payload hashes of new events by id; the twins of the others by index."""
@@ -100,15 +124,15 @@ class Intake:
             if twin.flight is not None and not await twin.flight.landed():
                 raise BusUnavailable("a twin in flight failed")
 
-    async def _published(self, plan: _Plan) -> None:
+    async def _published(self, records: Sequence[Record], flight: Flight) -> None:
         """Returns once all of it is durable. Raises BusUnavailable."""
         acked = False
-        self._recent.begin(plan.flight)
+        self._recent.begin(flight)
         try:
-            await self._patiently(plan.records)
+            await self._patiently(records)
             acked = True
         finally:
-            self._recent.end(plan.flight, acked=acked)
+            self._recent.end(flight, acked=acked)
 
     async def _patiently(self, records: Sequence[Record]) -> None:
         """Publishes; a passing fault is tried again until patience ends. A second copy is known again by its id."""
@@ -132,8 +156,11 @@ class Intake:
             for (status, code), count in Counter(others).items():
                 _events(status, code).inc(count)
         if self._live.watched(arrival.workspace):
-            shown = [_shown(verdict, result) for verdict, result in zip(verdicts, results, strict=True)]
-            self._live.show(arrival.workspace, shown)
+            self._show(arrival, verdicts, results)
+
+    def _show(self, arrival: Arrival, verdicts: Sequence[Verdict], results: Sequence[Result]) -> None:
+        shown = [_shown(verdict, result) for verdict, result in zip(verdicts, results, strict=True)]
+        self._live.show(arrival.workspace, shown)
 
 
 @lru_cache(1_000)

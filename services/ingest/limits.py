@@ -2,9 +2,12 @@
 
 import asyncio
 import time
+from array import array
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from zlib import crc32
+
+from jornada.bus.packed import Packed
 
 TURN = 0.02
 """Seconds of work in one turn of the event loop."""
@@ -67,21 +70,33 @@ class Crowd:
     def __init__(self, per_second: int, monotonic: Callable[[], float]) -> None:
         self._most = int(per_second * _WINDOW)
         self._monotonic = monotonic
-        self._cells = [0] * _CELLS
+        self._cells = array("I", bytes(4 * _CELLS))
         self._named: dict[bytes, int] = {}
         self._until = 0.0
 
-    def over(self, customers: Iterable[bytes]) -> list[int]:
+    def over(self, customers: Sequence[bytes]) -> list[int]:
         """Counts one event of each customer, whom a topic key names; the places of those that are too many."""
         self._turn()
-        cells, most, too_many = self._cells, self._most, []
+        cells, most, above = self._cells, self._most, []
         for place, customer in enumerate(customers):
             cell = crc32(customer) % _CELLS
             cells[cell] = count = cells[cell] + 1
             if count > most:
-                named = self._named[customer] = self._named.get(customer, 0) + 1
-                if named > most:
-                    too_many.append(place)
+                above.append(place)
+        return self._too_many((place, customers[place]) for place in above)
+
+    def over_packed(self, records: Packed) -> list[int]:
+        """The same of records that were packed."""
+        self._turn()
+        above = records.written.count(self._cells, self._most)
+        return self._too_many((place, records[place].key) for place in above)
+
+    def _too_many(self, events: Iterable[tuple[int, bytes]]) -> list[int]:
+        too_many = []
+        for place, customer in events:
+            named = self._named[customer] = self._named.get(customer, 0) + 1
+            if named > self._most:
+                too_many.append(place)
         return too_many
 
     def _turn(self) -> None:
@@ -89,7 +104,7 @@ class Crowd:
         now = self._monotonic()
         if now >= self._until:
             self._until = now + _WINDOW
-            self._cells = [0] * _CELLS
+            self._cells = array("I", bytes(4 * _CELLS))
             self._named.clear()
 
 

@@ -17,6 +17,7 @@ from services.ingest.domain.verdicts import Accept, Verdict
 from tests.ingest.makes import NOW, WORKSPACE
 
 ROLES: tuple[Role, ...] = ("product", "import", "billing", "support", "messaging")
+HEADERS = (("traceparent", b"00-0191f7a26f1c7a2e9c55000000000001-0191f7a26f1c7a2e-01"),)
 SOURCES = ("app", 'a "source" of é')
 
 
@@ -40,10 +41,24 @@ def both(body: bytes, form: Form, type_: CallType | None = None, arrival: Arriva
     """The body on both lanes."""
     by = arrival or arrived("product", "app")
     found = _read(body, form, type_)
+    _packs_what_it_takes(found, by)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(express, "IS_OPEN", False)
         rules = _said(_read(body, form, type_), by)
     return Lanes(_said(found, by), rules, _taken(found, by))
+
+
+def _packs_what_it_takes(found: Sent | tuple[int, str], arrival: Arrival) -> None:
+    """Where every event was taken, their packed records are those of the verdicts, and where not there are none."""
+    if not isinstance(found, Express):
+        return
+    verdicts, packed = found.taken(arrival), found.packed(arrival, HEADERS)
+    if verdicts is None or None in verdicts:
+        assert packed is None
+        return
+    assert [packed[place] for place in range(len(packed))] == [(each.key, each.record) for each in verdicts]  # type: ignore[union-attr]
+    assert packed.message_ids() == [each.message_id for each in verdicts]  # type: ignore[union-attr]
+    assert packed.hashes("é/") == {f"é/{each.message_id}": each.payload_hash for each in verdicts}  # type: ignore[union-attr]
 
 
 def arrived(role: Role, source: str) -> Arrival:

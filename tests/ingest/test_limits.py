@@ -51,7 +51,7 @@ def test_a_flood_of_one_customer_is_cut_between_once_and_twice_its_limit_and_nob
     crowd = Crowd(10, Seconds())
     passed = 10_000 - len(crowd.over([b"flood"] * 10_000))
     assert 100 <= passed <= 200
-    assert not crowd.over(b"customer %d" % number for number in range(100_000))
+    assert not crowd.over([b"customer %d" % number for number in range(100_000)])
 
 
 def test_after_ten_seconds_a_customer_may_send_again() -> None:

@@ -22,6 +22,8 @@ try:
 except ImportError:
     jornada_express = None
 
+Headers = tuple[tuple[str, bytes], ...]
+"""Of records on the stream."""
 Form = Literal["batch", "single", "events"]
 """How a body's events stand in it: in its `batch`, as the body itself, or as that or an array."""
 IS_OPEN = jornada_express is not None
@@ -43,6 +45,9 @@ class Sent(Protocol):
     def verdicts(self, arrival: Arrival) -> list[Verdict]:
         """One for each event, in order."""
 
+    def packed(self, arrival: Arrival, headers: Headers) -> Any:
+        """The records of all events, held natively, where every one was taken; else None."""
+
 
 class Judged:
     """All of it is judged by the rules."""
@@ -57,6 +62,9 @@ class Judged:
 
     def verdicts(self, arrival: Arrival) -> list[Verdict]:
         return judge(self._request, arrival)
+
+    def packed(self, _arrival: Arrival, _headers: Headers) -> Any:
+        return None
 
 
 class Express:
@@ -86,12 +94,11 @@ class Express:
         return judge(self._slowly(), arrival) if verdicts is None else verdicts
 
     def taken(self, arrival: Arrival) -> list[Verdict] | None:
-        record, about, history = _begins(arrival.workspace, arrival.source, arrival.role)
-        received = micros(arrival.received_at)
-        verdicts: list[Verdict] | None = self._reading.accepted(
-            Accept, record, about, received, arrival.request_id, history
-        )
+        verdicts: list[Verdict] | None = self._reading.accepted(Accept, *_about(arrival))
         return verdicts
+
+    def packed(self, arrival: Arrival, headers: Headers) -> Any:
+        return None if self._places else self._reading.packed(*_about(arrival), headers)
 
 
 def sent(body: bytes, form: Form, type_: CallType | None = None) -> Sent:
@@ -106,6 +113,11 @@ _SLOWLY: dict[Form, Callable[[bytes, Any], Request]] = {
     "single": read_single,
     "events": lambda body, _type: read_events(body),
 }
+
+
+def _about(arrival: Arrival) -> tuple[bytes, bytes, int, str, int]:
+    record, about, history = _begins(arrival.workspace, arrival.source, arrival.role)
+    return record, about, micros(arrival.received_at), arrival.request_id, history
 
 
 @lru_cache(1_000)

@@ -60,6 +60,7 @@ class EmbeddedBus:
         """Returns once the transaction that holds every record is committed."""
         if not records:
             return
+        records = list(records)
         bytes_ = measured(records)
         loop = asyncio.get_running_loop()
         call = Call(loop, monotonic() + deadline, portions=1)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 from zlib import crc32
@@ -12,7 +12,9 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 
 from jornada.bus.backlog import Backlog, Call, Calls, Portion, measured
 from jornada.bus.carrier import BusUnavailable, Partition, Record
+from jornada.bus.kafka_batches import COMPRESSION, built, unpacked, written
 from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection
+from jornada.bus.packed import Packed
 
 ACKS: str | int = "all"
 BATCH_BYTES = 262_144
@@ -49,14 +51,14 @@ class KafkaProducer:
 
     async def publish(self, records: Sequence[Record], until: float) -> None:
         """Returns once all are acked by every in-sync replica; raises BusUnavailable at the loop's time `until`."""
-        counts = self._known_partitions(records) or await self._partitions({each.topic for each in records}, until)
-        each = measured(records) // len(records)
-        parts = _parted(records, counts)
+        topics = {records.topic} if isinstance(records, Packed) else {each.topic for each in records}
+        counts = self._known_partitions(topics) or await self._partitions(topics, until)
+        parts = _packed_parts(records, counts) if isinstance(records, Packed) else _parts(records, counts)
         assert self._loop is not None
         call = Call(self._loop, until, len(parts))
         try:
-            for partition, part in parts.items():
-                backlog, portion = self._lane(partition).backlog, Portion(call, part, each * len(part))
+            for topic, number, part, size in parts:
+                backlog, portion = self._lane(topic, number).backlog, Portion(call, part, size)
                 if not backlog.put(portion):
                     await backlog.put_patiently(portion)
         except BaseException:
@@ -100,23 +102,23 @@ class KafkaProducer:
             max_batch_size=BATCH_BYTES,
             max_request_size=1_048_576,
             metadata_max_age_ms=30_000,
-            compression_type="zstd",
+            compression_type=COMPRESSION,
             **self._connection.settings(),
         )
 
-    def _known_partitions(self, records: Sequence[Record]) -> dict[str, int] | None:
+    def _known_partitions(self, topics: set[str]) -> dict[str, int] | None:
         """How many each topic has, if all are known; counted anew every second."""
         now = monotonic()
         if now - self._counted_at > 1:
             self._partition_counts.clear()
             self._counted_at = now
         counts = self._partition_counts
-        for record in records:
-            if record.topic not in counts:
-                partitions = self._producer and self._producer.client.cluster.partitions_for_topic(record.topic)
+        for topic in topics:
+            if topic not in counts:
+                partitions = self._producer and self._producer.client.cluster.partitions_for_topic(topic)
                 if not partitions:
                     return None
-                counts[record.topic] = len(partitions)
+                counts[topic] = len(partitions)
         return counts
 
     async def _partitions(self, topics: set[str], until: float) -> dict[str, int]:
@@ -128,19 +130,24 @@ class KafkaProducer:
         except UNREACHABLE as error:
             raise BusUnavailable(f"Kafka: {type(error).__name__}") from error
 
-    def _lane(self, partition: tuple[str, int]) -> "_Lane":
-        lane = self._lanes.get(partition)
+    def _lane(self, topic: str, number: int) -> "_Lane":
+        lane = self._lanes.get((topic, number))
         if lane is None:
-            lane = self._lanes[partition] = _Lane(self, Partition(*partition))
+            lane = self._lanes[topic, number] = _Lane(self, Partition(topic, number))
         return lane
 
 
-def _parted(records: Sequence[Record], partitions: dict[str, int]) -> dict[tuple[str, int], list[Record]]:
+_Part = tuple[str, int, Any, int]
+"""Topic and number of a partition, the records it gets and their size, or about their share of it."""
+
+
+def _parts(records: Sequence[Record], partitions: Mapping[str, int]) -> list[_Part]:
     """The records of each partition.
 
     By CRC-32 of the key, as librdkafka's `consistent` has it: aiokafka's own murmur2 is written in Python and costs
     more than the rest of a record's way.
     """
+    each = measured(records) // len(records)
     parts: dict[tuple[str, int], list[Record]] = {}
     for record in records:
         topic = record.topic
@@ -149,7 +156,13 @@ def _parted(records: Sequence[Record], partitions: dict[str, int]) -> dict[tuple
             parts[lane].append(record)
         else:
             parts[lane] = [record]
-    return parts
+    return [(topic, number, part, each * len(part)) for (topic, number), part in parts.items()]
+
+
+def _packed_parts(packed: Packed, partitions: Mapping[str, int]) -> list[_Part]:
+    """The same of records that were packed."""
+    topic = packed.topic
+    return [(topic, number, part, part.size) for number, part in packed.written.parted(partitions[topic])]
 
 
 async def _end(producer: Any) -> None:
@@ -192,14 +205,33 @@ class _Lane:
         while portions and not self._is_led(producer):
             portions = await self._when_asked_again(producer, portions)
             producer = await self._owner.client()
-        records = [record for portion in portions for record in portion.records]
+        if not await self._sent_packed(producer, portions):
+            await self._sent_each(producer, portions)
+
+    async def _sent_packed(self, producer: Any, portions: Sequence[Portion]) -> bool:
+        """Whether all were packed, and are stored."""
+        parts = [portion.records for portion in portions if not isinstance(portion.records, list)]
+        if len(parts) < len(portions):
+            return False
+        try:
+            for batch in written(parts, BATCH_BYTES):
+                await (await producer.send_batch(batch, self._partition.topic, partition=self._partition.number))
+        except (MessageSizeTooLargeError, RecordListTooLargeError):
+            return False  # one by one it is found out which
+        for portion in portions:
+            portion.call.stored()
+        return True
+
+    async def _sent_each(self, producer: Any, portions: Sequence[Portion]) -> None:
+        taken_apart = [unpacked(self._partition.topic, portion.records) for portion in portions]
+        records = [record for part in taken_apart for record in part]
         refused: set[int] = set()
         while records:
-            batch, taken = _batch(producer, records)
+            batch, taken = built(producer, records)
             refused.update(map(id, await self._deliver(producer, batch, records[:taken])))
             records = records[taken:]
-        for portion in portions:
-            if refused and any(id(record) in refused for record in portion.records):
+        for portion, part in zip(portions, taken_apart, strict=True):
+            if refused and any(id(record) in refused for record in part):
                 portion.call.fail(
                     BusUnavailable(f"Kafka takes less for {self._partition.topic} than a record may have")
                 )
@@ -227,7 +259,7 @@ class _Lane:
             middle = len(records) // 2
             refused = []
             for half in (records[:middle], records[middle:]):
-                smaller, _ = _batch(producer, half)
+                smaller, _ = built(producer, half)
                 refused += await self._deliver(producer, smaller, half)
             return refused
         return []
@@ -237,16 +269,6 @@ class _Lane:
         if type(error) is KafkaError:
             await self._owner.drop()
         await asyncio.sleep(0.1)
-
-
-def _batch(producer: Any, records: Sequence[Record]) -> tuple[Any, int]:
-    """A batch of the first records that fit, at least one; and their number."""
-    batch = producer.create_batch()
-    for taken, record in enumerate(records):
-        appended = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
-        if appended is None:
-            return batch, taken
-    return batch, len(records)
 
 
 def _fail(portions: Sequence[Portion], error: Exception) -> None:

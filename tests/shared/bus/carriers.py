@@ -1,20 +1,26 @@
 """What the laws run on: each carrier, with a switch that takes it away and brings it back."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Protocol
 from urllib.parse import urlsplit
+
+import pytest
 
 from jornada.bus.carrier import Assigned, Bus, Consumer, Partition, Positions, Received, Record
 from jornada.bus.embedded import EmbeddedBus
 from jornada.bus.kafka import KafkaBus, KafkaConnection
 from jornada.bus.local_kafka import LocalKafka
+from jornada.bus.packed import Headers, Packed
 from jornada.db import Database
 from jornada.events.catalogue import CROSSINGS
 from jornada.events.ids import new_id
 
 TOPIC = CROSSINGS.name
+packs = pytest.mark.skipif(find_spec("jornada_express") is None, reason="NOTHING IS PACKED: cargo is missing")
 
 
 class Carrier(Protocol):
@@ -129,6 +135,15 @@ def fresh() -> str:
 
 def record(key: str, value: bytes = b"", topic: str = TOPIC) -> Record:
     return Record(topic, key.encode(), value)
+
+
+def packed(values: Sequence[str], topic: str = TOPIC, headers: Headers = ()) -> Packed:
+    """Packed records, each with a value in it; for tests that are marked with `packs`."""
+    import jornada_express  # noqa: PLC0415 - not built where there is no cargo
+
+    events = [{"type": "track", "event": value, "userId": "customer"} for value in values]
+    reading = jornada_express.read(json.dumps({"batch": events}).encode(), "batch")
+    return Packed(topic, headers, reading.packed(b"{", b"", 1_800_000_000_000_000, "request", 1 << 60, headers))
 
 
 def starting_at(ends: Mapping[Partition, int]) -> Positions:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,7 +18,7 @@ from jornada.bus.carrier import (
     RecordTooLarge,
 )
 from jornada.events.catalogue import TOPICS
-from tests.shared.bus.carriers import TOPIC, Carrier, after, drained, fresh, record, starting_at
+from tests.shared.bus.carriers import TOPIC, Carrier, after, drained, fresh, packed, packs, record, starting_at
 
 
 async def test_every_acked_record_is_read_as_it_was_sent(carrier: Carrier) -> None:
@@ -33,6 +33,24 @@ async def test_every_acked_record_is_read_as_it_was_sent(carrier: Carrier) -> No
     await consumer.stop()
     assert {(r.key, r.value, r.headers) for r in found} == {(r.key, r.value, r.headers) for r in sent}
     assert len(found) == 200
+
+
+@packs
+async def test_packed_records_are_read_as_others_are_and_keep_their_order_among_them(carrier: Carrier) -> None:
+    run = fresh()
+    ends = await carrier.bus.ends([TOPIC])
+    headers = (("trace", b"\x00\xff"),)
+    sent: list[Sequence[Record]] = []
+    for call in range(10):
+        alone = [Record(TOPIC, b"customer", b"%d" % call)] if call % 3 else []
+        sent += [packed([f"{run} {call}-{n}" for n in range(1 + call * 7)], headers=headers), alone]
+    await asyncio.gather(*(carrier.bus.publish(each) for each in sent))
+    consumer = carrier.bus.consumer(run, [TOPIC], starting_at(ends))
+    await consumer.start()
+    wanted = [(r.key, r.value, r.headers) for each in sent for r in each]
+    found = await drained(consumer, len(wanted))
+    await consumer.stop()
+    assert [(r.key, r.value, r.headers) for r in found if r.key == b"customer"] == wanted
 
 
 async def test_records_of_one_key_keep_their_order_over_calls_and_sizes(carrier: Carrier) -> None:

@@ -15,7 +15,7 @@ from jornada.bus.kafka_producer import KafkaProducer
 from jornada.bus.kafka_topics import topic_settings, unsafe
 from jornada.bus.local_kafka import LocalKafka
 from jornada.events.catalogue import TOPICS
-from tests.shared.bus.carriers import TOPIC, drained, fresh, record, starting_at
+from tests.shared.bus.carriers import TOPIC, drained, fresh, packed, packs, record, starting_at
 
 
 async def _made(brokers: str, name: str, settings: dict[str, str]) -> None:
@@ -41,6 +41,25 @@ async def test_a_batch_that_the_broker_finds_too_large_is_split_and_keeps_its_or
     await consumer.stop()
     await bus.stop()
     assert [r.value for r in found] == [r.value for r in sent]
+
+
+@packs
+async def test_packed_records_that_the_broker_finds_too_large_are_split_and_keep_their_order(
+    kafka_brokers: str,
+) -> None:
+    name = f"packed-{fresh()}"
+    await _made(kafka_brokers, name, {"max.message.bytes": "20000"})
+    noise = random.Random(7)
+    sent = [packed([f"{n:03} {noise.randbytes(500).hex()}" for n in range(at, at + 50)], name) for at in (0, 50, 100)]
+    bus = KafkaBus(KafkaConnection(kafka_brokers), client_id="test")
+    await bus.start()
+    await asyncio.gather(*(bus.publish(each) for each in sent))
+    consumer = bus.consumer(name, [name], starting_at({}))
+    await consumer.start()
+    found = await drained(consumer, 150)
+    await consumer.stop()
+    await bus.stop()
+    assert [(r.key, r.value) for r in found] == [(r.key, r.value) for each in sent for r in each]
 
 
 async def test_a_leaderless_partition_is_asked_about_once_a_second_and_then_served(

@@ -1,0 +1,218 @@
+//! The records of a request that are all to be published, and what is asked of them without looking at each in Python.
+
+use std::ops::Range;
+
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+
+use crate::batch;
+use crate::record::hex;
+
+/// One record. Ranges are of the arena; the record begins with its key and value, each after its length.
+pub struct Place {
+    pub message_id: Range<usize>,
+    pub hash: u128,
+    pub key: Range<usize>,
+    pub value: Range<usize>,
+    pub record: Range<usize>,
+    /// CRC-32 of the key.
+    pub check: u32,
+}
+
+/// The records of one request, in its order.
+#[pyclass(frozen)]
+pub struct Packed {
+    arena: Vec<u8>,
+    places: Vec<Place>,
+    headers: Py<PyAny>,
+}
+
+/// Those of them that one partition gets.
+#[pyclass(frozen)]
+pub struct Part {
+    packed: Py<Packed>,
+    places: Vec<usize>,
+    size: usize,
+}
+
+/// What makes a Packed, record by record.
+pub struct Packing {
+    arena: Vec<u8>,
+    places: Vec<Place>,
+    headers: Vec<u8>,
+}
+
+impl Packing {
+    pub fn new(events: usize, bytes: usize, headers: &[(String, Vec<u8>)]) -> Self {
+        let headers = batch::headers(headers);
+        let arena = Vec::with_capacity(bytes + events * (512 + headers.len()));
+        Self { arena, places: Vec::with_capacity(events), headers }
+    }
+
+    /// Adds a record.
+    pub fn add(&mut self, message_id: &[u8], hash: u128, key: &[u8], value: &[u8]) {
+        let message_id = self.keep(|arena| arena.extend_from_slice(message_id));
+        let begin = self.arena.len();
+        let key_end = self.keep(|arena| batch::bytes(key, arena)).end;
+        let value_end = self.keep(|arena| batch::bytes(value, arena)).end;
+        self.arena.extend_from_slice(&self.headers);
+        self.places.push(Place {
+            message_id,
+            hash,
+            key: key_end - key.len()..key_end,
+            value: value_end - value.len()..value_end,
+            record: begin..self.arena.len(),
+            check: crc32fast::hash(key),
+        });
+    }
+
+    /// Of the very headers that it was made with.
+    pub fn done(self, headers: Py<PyAny>) -> Packed {
+        Packed { arena: self.arena, places: self.places, headers }
+    }
+
+    fn keep(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+        let begin = self.arena.len();
+        write(&mut self.arena);
+        begin..self.arena.len()
+    }
+}
+
+#[pymethods]
+impl Packed {
+    fn __len__(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Key and value of the record at a place.
+    fn __getitem__<'py>(&self, py: Python<'py>, index: usize) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let place = self.places.get(index).ok_or_else(|| PyIndexError::new_err(index))?;
+        Ok(self.pair(py, place))
+    }
+
+    /// The message ids, in order.
+    fn message_ids<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyString>>> {
+        self.places.iter().map(|place| PyString::from_bytes(py, &self.arena[place.message_id.clone()])).collect()
+    }
+
+    /// The payload hash by message id after a prefix.
+    fn hashes<'py>(&self, py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {
+        let hashes = PyDict::new(py);
+        let mut name = prefix.as_bytes().to_vec();
+        for place in &self.places {
+            name.truncate(prefix.len());
+            name.extend_from_slice(&self.arena[place.message_id.clone()]);
+            hashes.set_item(PyString::from_bytes(py, &name)?, PyString::from_bytes(py, &hex(place.hash))?)?;
+        }
+        Ok(hashes)
+    }
+
+    /// Counts one record in the cell of each key; the places of those that make a cell count more than `most`.
+    #[allow(clippy::needless_pass_by_value)] // as it is handed in
+    fn count(&self, py: Python, cells: PyBuffer<u32>, most: u32) -> PyResult<Vec<usize>> {
+        let cells = cells.as_mut_slice(py).ok_or_else(|| PyValueError::new_err("cells are to be written to"))?;
+        let mut above = Vec::new();
+        for (index, place) in self.places.iter().enumerate() {
+            let cell = &cells[place.check as usize % cells.len()];
+            cell.set(cell.get().saturating_add(1));
+            if cell.get() > most {
+                above.push(index);
+            }
+        }
+        Ok(above)
+    }
+
+    /// The parts that so many partitions get, by CRC-32 of the key.
+    fn parted(slf: &Bound<Self>, partitions: u32) -> Vec<(u32, Part)> {
+        let packed = slf.get();
+        let mut parts: Vec<(u32, Part)> = Vec::with_capacity(packed.places.len().min(partitions as usize));
+        for (index, place) in packed.places.iter().enumerate() {
+            let number = place.check % partitions;
+            let found = parts.iter().position(|(each, _)| *each == number).unwrap_or_else(|| {
+                parts.push((number, Part { packed: slf.clone().unbind(), places: Vec::new(), size: 0 }));
+                parts.len() - 1
+            });
+            parts[found].1.places.push(index);
+            parts[found].1.size += place.record.len();
+        }
+        parts
+    }
+}
+
+impl Packed {
+    fn pair<'py>(&self, py: Python<'py>, place: &Place) -> (Bound<'py, PyBytes>, Bound<'py, PyBytes>) {
+        (PyBytes::new(py, &self.arena[place.key.clone()]), PyBytes::new(py, &self.arena[place.value.clone()]))
+    }
+}
+
+#[pymethods]
+impl Part {
+    fn __len__(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Bytes of keys, values and headers.
+    #[getter]
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    /// What `make` makes of the key, the value and the headers of each.
+    fn records<'py>(&self, py: Python<'py>, make: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let packed = self.packed.get();
+        self.places
+            .iter()
+            .map(|index| {
+                let (key, value) = packed.pair(py, &packed.places[*index]);
+                make.call1((key, value, &packed.headers))
+            })
+            .collect()
+    }
+
+    /// Record batches of the records of all parts, in order: as few as have about `most` bytes each, a record at least.
+    ///
+    /// `compress` turns bytes into bytes by the codec of that number; `timestamp` is in milliseconds. Each batch is told
+    /// with the number of its records.
+    #[staticmethod]
+    #[allow(clippy::needless_pass_by_value)] // as they are handed in
+    fn batches<'py>(
+        py: Python<'py>,
+        parts: Vec<Bound<'py, Part>>,
+        most: usize,
+        timestamp: i64,
+        codec: i16,
+        compress: &Bound<'py, PyAny>,
+    ) -> PyResult<Vec<(Bound<'py, PyBytes>, usize)>> {
+        let mut done = Vec::with_capacity(1);
+        let mut plain =
+            Vec::with_capacity(parts.iter().map(|part| part.get().size + 8 * part.get().places.len()).sum());
+        let mut count = 0;
+        let mut close = |plain: &mut Vec<u8>, count: &mut usize| -> PyResult<()> {
+            let compressed: Bound<PyBytes> = compress.call1((PyBytes::new(py, plain),))?.extract()?;
+            let batch = batch::whole(plain, Some((codec, compressed.as_bytes())), *count, timestamp);
+            let batch = batch.ok_or_else(|| PyValueError::new_err("a batch of over two gigabytes"))?;
+            done.push((PyBytes::new(py, &batch), *count));
+            plain.clear();
+            *count = 0;
+            Ok(())
+        };
+        for part in &parts {
+            let part = part.get();
+            let packed = part.packed.get();
+            for index in &part.places {
+                let rest = &packed.arena[packed.places[*index].record.clone()];
+                if count > 0 && plain.len() + rest.len() + batch::OVERHEAD > most {
+                    close(&mut plain, &mut count)?;
+                }
+                batch::record(count, rest, &mut plain);
+                count += 1;
+            }
+        }
+        if count > 0 {
+            close(&mut plain, &mut count)?;
+        }
+        Ok(done)
+    }
+}
