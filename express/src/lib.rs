@@ -94,6 +94,7 @@ impl Reading {
             return Ok(None);
         }
         let new = py.get_type::<PyTuple>().getattr(intern!(py, "__new__"))?;
+        let mut id = Vec::with_capacity(128);
         let mut record = Vec::with_capacity(2_048);
         let mut key = Vec::with_capacity(128);
         let mut verdicts = Vec::with_capacity(self.request.events.len());
@@ -102,10 +103,15 @@ impl Reading {
                 verdicts.push(None);
                 continue;
             };
-            let written = unless_panicking(|| self.write(py, event, index, about, &arrival, &mut record, &mut key));
-            let Some(message_id) = written else { return Ok(None) };
+            let written = unless_panicking(|| {
+                self.write(py, event, index, about, &arrival, &mut id, &mut record, &mut key);
+                Some(())
+            });
+            if written.is_none() {
+                return Ok(None);
+            }
             let parts = (
-                message_id,
+                PyString::from_bytes(py, &id)?,
                 PyBytes::new(py, &key),
                 PyString::from_bytes(py, &record::hex(event.hash))?,
                 PyBytes::new(py, &record),
@@ -138,11 +144,12 @@ impl Reading {
         let packing = unless_panicking(|| {
             let body = self.body.as_bytes(py);
             let mut packing = Packing::new(self.request.events.len(), body.len(), &pairs);
-            let (mut record, mut key) = (Vec::with_capacity(2_048), Vec::with_capacity(128));
+            let (mut id, mut record, mut key) =
+                (Vec::with_capacity(128), Vec::with_capacity(2_048), Vec::with_capacity(128));
             for (index, event) in self.request.events.iter().enumerate() {
                 let event = event.as_ref().ok()?;
-                let message_id = self.write(py, event, index, about, &arrival, &mut record, &mut key)?;
-                packing.add(message_id.as_bytes(), event.hash, &key, &record);
+                self.write(py, event, index, about, &arrival, &mut id, &mut record, &mut key);
+                packing.add(&id, event.hash, &key, &record);
             }
             Some(packing)
         });
@@ -159,18 +166,19 @@ impl Reading {
         index: usize,
         about: &[u8],
         arrival: &Arrival,
+        id: &mut Vec<u8>,
         record: &mut Vec<u8>,
         key: &mut Vec<u8>,
-    ) -> Option<String> {
-        let message_id = match &event.message_id {
-            Some(given) => String::from_utf8(self.request.arena[given.clone()].to_vec()).ok()?,
-            None => format!("{}-{index}", arrival.request_id),
-        };
-        record::write(event, message_id.as_bytes(), &self.request, self.body.as_bytes(py), arrival, record);
+    ) {
+        id.clear();
+        match &event.message_id {
+            Some(given) => id.extend_from_slice(&self.request.arena[given.clone()]),
+            None => id.extend_from_slice(format!("{}-{index}", arrival.request_id).as_bytes()),
+        }
+        record::write(event, id, &self.request, self.body.as_bytes(py), arrival, record);
         key.clear();
         key.extend_from_slice(about);
         key.extend_from_slice(&self.request.arena[event.customer.clone()]);
-        Some(message_id)
     }
 }
 

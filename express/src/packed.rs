@@ -97,6 +97,27 @@ impl Packed {
         self.places.iter().map(|place| PyString::from_bytes(py, &self.arena[place.message_id.clone()])).collect()
     }
 
+    /// The JSON of what a sender is told: of each event that it was accepted.
+    fn results<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let mut json = Vec::with_capacity(self.places.len() * 96 + 2);
+        json.push(b'[');
+        for (index, place) in self.places.iter().enumerate() {
+            if index > 0 {
+                json.push(b',');
+            }
+            json.extend_from_slice(b"{\"message_id\":\"");
+            for byte in &self.arena[place.message_id.clone()] {
+                if matches!(byte, b'"' | b'\\') {
+                    json.push(b'\\');
+                }
+                json.push(*byte);
+            }
+            json.extend_from_slice(b"\",\"status\":\"accepted\"}");
+        }
+        json.push(b']');
+        PyBytes::new(py, &json)
+    }
+
     /// The payload hash by message id after a prefix.
     fn hashes<'py>(&self, py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {
         let hashes = PyDict::new(py);

@@ -56,7 +56,11 @@ pub fn write(event: &Event, message_id: &[u8], request: &Request, body: &[u8], a
 
 /// The 32 digits of a hash.
 pub fn hex(hash: u128) -> [u8; 32] {
-    std::array::from_fn(|place| b"0123456789abcdef"[(hash >> (124 - 4 * place)) as usize & 15])
+    let bytes = hash.to_be_bytes();
+    std::array::from_fn(|place| {
+        let byte = bytes[place / 2];
+        b"0123456789abcdef"[usize::from(if place % 2 == 0 { byte >> 4 } else { byte & 15 })]
+    })
 }
 
 fn member(name: &[u8], value: &[u8], out: &mut Vec<u8>) {

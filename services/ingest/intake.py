@@ -16,7 +16,7 @@ from jornada.events import REJECTIONS, TOUCHPOINTS, WorkspaceId, encode, new_tex
 from jornada.observe import metrics, trace
 from services.ingest.domain.express import Sent
 from services.ingest.domain.validation import Arrival, too_much
-from services.ingest.domain.verdicts import Accept, Reject, Result, Verdict
+from services.ingest.domain.verdicts import Accept, AllAccepted, Reject, Result, Verdict
 from services.ingest.limits import Crowd
 from services.ingest.live import Live, Shown
 from services.ingest.memory import Flight, RecentIds, Twin
@@ -47,7 +47,7 @@ class Intake:
         self._clock = clock
         self._patience = patience
 
-    async def take(self, request: Sent, grant: WriteGrant) -> list[Result]:
+    async def take(self, request: Sent, grant: WriteGrant) -> Sequence[Result]:
         """One result for each event, once every one is durable. Raises BusUnavailable: then none was acknowledged."""
         arrival = Arrival(grant.workspace, grant.source, grant.role, self._clock.now(), new_text_id())
         headers = trace.to_headers()
@@ -74,8 +74,8 @@ class Intake:
         hashes: dict[str, str] = packed.hashes(_prefix(arrival.workspace, arrival.source))
         return hashes if len(hashes) == len(packed) and self._recent.all_new(hashes) else None
 
-    def _all_accepted(self, packed: Any, request: Sent, arrival: Arrival) -> list[Result]:
-        results = [Result(message_id, "accepted") for message_id in packed.message_ids()]
+    def _all_accepted(self, packed: Any, request: Sent, arrival: Arrival) -> AllAccepted:
+        results = AllAccepted(packed)
         _events("accepted", "").inc(len(results))
         if self._live.watched(arrival.workspace):
             self._show(arrival, request.verdicts(arrival), results)

@@ -48,8 +48,8 @@ class RecentIds:
 
     def all_new(self, ids: Collection[str]) -> bool:
         """Whether none of them has a twin."""
-        known = (self._young, self._old, self._flying)
-        return all(each.keys().isdisjoint(ids) for each in known)
+        young, old, flying = self._young.keys(), self._old.keys(), self._flying.keys()
+        return young.isdisjoint(ids) and old.isdisjoint(ids) and flying.isdisjoint(ids)
 
     def twin(self, id_: str, payload_hash: str) -> Twin | None:
         """The twin of an event, acked or in flight."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from jornada.events.touchpoints import CallType, Role
@@ -13,7 +14,7 @@ from services.ingest.domain import express
 from services.ingest.domain.express import Express, Form, Sent, sent
 from services.ingest.domain.reading import Unreadable
 from services.ingest.domain.validation import Arrival
-from services.ingest.domain.verdicts import Accept, Verdict
+from services.ingest.domain.verdicts import Accept, AllAccepted, Verdict
 from tests.ingest.makes import NOW, WORKSPACE
 
 ROLES: tuple[Role, ...] = ("product", "import", "billing", "support", "messaging")
@@ -58,6 +59,7 @@ def _packs_what_it_takes(found: Sent | tuple[int, str], arrival: Arrival) -> Non
         return
     assert [packed[place] for place in range(len(packed))] == [(each.key, each.record) for each in verdicts]  # type: ignore[union-attr]
     assert packed.message_ids() == [each.message_id for each in verdicts]  # type: ignore[union-attr]
+    assert AllAccepted(packed).json() == msgspec.json.encode([*AllAccepted(packed)])
     assert packed.hashes("é/") == {f"é/{each.message_id}": each.payload_hash for each in verdicts}  # type: ignore[union-attr]
 
 

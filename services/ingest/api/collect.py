@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -19,7 +19,7 @@ from services.ingest.api.credentials import header_key, plausible
 from services.ingest.domain.cloudevents import read_cloudevents
 from services.ingest.domain.express import Judged, Sent, sent
 from services.ingest.domain.reading import BODY_BYTES, Unreadable, inflated, too_large
-from services.ingest.domain.verdicts import Result
+from services.ingest.domain.verdicts import AllAccepted, Result
 from services.ingest.intake import Intake
 from services.ingest.limits import Limits
 
@@ -193,9 +193,10 @@ class _Collected:
             grant = await collect.grant(key)
         collect.limits.spend(key, request.count)
         results = await self._taken_in(request, len(body), grant)
-        return Answer(200, _HEADERS, _json.encode({"success": True, "results": results}))
+        written = msgspec.Raw(results.json()) if isinstance(results, AllAccepted) else results
+        return Answer(200, _HEADERS, _json.encode({"success": True, "results": written}))
 
-    async def _taken_in(self, request: Sent, size: int, grant: WriteGrant) -> list[Result]:
+    async def _taken_in(self, request: Sent, size: int, grant: WriteGrant) -> Sequence[Result]:
         stream, acked = self._collect.limits.stream, False
         stream.give(size)
         try:

@@ -1,6 +1,7 @@
 """What becomes of an event: accepted with a touchpoint, or refused with why. Values, performed elsewhere."""
 
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, overload
 
 import msgspec
 
@@ -38,3 +39,27 @@ class Result(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     status: Literal["accepted", "duplicate", "rejected"]
     code: str | None = None
     message: str | None = None
+
+
+class AllAccepted(Sequence[Result]):
+    """The results of events that all were, held natively with their records."""
+
+    __slots__ = ("_packed",)
+
+    def __init__(self, packed: Any) -> None:
+        self._packed = packed
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Result]: ...
+    def __getitem__(self, index: int | slice) -> Result | list[Result]:
+        return [Result(message_id, "accepted") for message_id in self._packed.message_ids()][index]
+
+    def json(self) -> bytes:
+        """As the encoder writes a list of them."""
+        written: bytes = self._packed.results()
+        return written
