@@ -16,7 +16,7 @@ from jornada.runtime.service import Health, Service
 from jornada.runtime.settings import PortSettings
 from jornada.web import Gate, application
 from jornada.web.app import serve_dead_letters
-from services.journey.api import accounts, customers, identity, segments, snapshots, stages
+from services.journey.api import accounts, customers, identity, segments, snapshots, stages, vocabulary
 from services.journey.settings import Settings
 from services.journey.store.subjects import PostgresSnapshots
 from services.journey.worker.earlier import EarlierEmails
@@ -57,6 +57,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     accounts.serve(app, gate, database, clock)
     stages.serve(app, gate, database, clock)
     segments.serve(app, gate, database, clock)
+    vocabulary.serve(app, gate, database, clock)
     snapshots.serve(app, gate, database)
     serve_dead_letters(app, gate, DeadLetters(database), worker)
     return Service(

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypeGuard
 
 from jornada.bus import timers
 from jornada.bus.carrier import Received, Record
@@ -15,7 +16,6 @@ from jornada.events import (
     Erased,
     JourneyEvent,
     JourneySnapshot,
-    MergedInto,
     WorkspaceId,
     decode,
     encode,
@@ -44,11 +44,11 @@ class Folding:
         newest = _newest(records)
         known = await subjects.locked(connection, newest, journeys=False)
         new = [event for subject, event in newest.items() if event.version > _version(known.get(subject))]
-        snapshots = [event for event in new if isinstance(event, JourneySnapshot)]
+        snapshots = [event for event in new if _lives(event)]
         now = self._clock.now()
         connected = await facts.connect(connection, _received(snapshots), now)
         judged = await _judged(connection, snapshots, connected, now)
-        await self._keep(connection, judged, [event for event in new if not isinstance(event, JourneySnapshot)])
+        await self._keep(connection, judged, [event for event in new if not _lives(event)])
         return list(newest)
 
     async def fire(self, connection: Connection, due: Sequence[Timer]) -> Mapping[Subject, int]:
@@ -75,7 +75,7 @@ class Folding:
         return await self._keep(connection, judged, [])
 
     async def _keep(
-        self, connection: Connection, judged: Sequence[Judged], gone: Sequence[MergedInto | Erased]
+        self, connection: Connection, judged: Sequence[Judged], gone: Sequence[JourneyEvent]
     ) -> Mapping[Subject, int]:
         drawn = await subjects.versions_drawn(connection, len(judged) + len(gone))
         versions = list(zip(judged, drawn, strict=False))
@@ -99,9 +99,7 @@ class Folding:
             mine = [each for each in crossings if each.workspace == workspace]
             await self._publisher.hold(connection, workspace, [(each.id, _record(each)) for each in mine])
 
-    async def _wind(
-        self, connection: Connection, judged: Sequence[Judged], gone: Sequence[MergedInto | Erased]
-    ) -> None:
+    async def _wind(self, connection: Connection, judged: Sequence[Judged], gone: Sequence[JourneyEvent]) -> None:
         dues = [(each, _timer(each, at)) for each in judged if (at := due_at(each)) is not None]
         await timers.put(connection, [timer for each, timer in dues if not each.repeated])
         await facts.put_missing(connection, [timer for each, timer in dues if each.repeated])
@@ -109,6 +107,11 @@ class Folding:
         idle = [(*each.subject, HEALTH) for each in judged if each.subject[1] not in wound and not each.repeated]
         over = [(*_subject(event), name) for event in gone for name in (HEALTH, RESCORE)]
         await timers.drop(connection, [*idle, *over])
+
+
+def _lives(event: JourneyEvent) -> TypeGuard[JourneySnapshot]:
+    """Whether there is anything to score; who has no touchpoints left may get them back."""
+    return isinstance(event, JourneySnapshot) and event.touchpoints > 0
 
 
 def waiting_for(

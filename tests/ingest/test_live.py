@@ -120,6 +120,7 @@ async def test_a_slow_reader_is_told_how_much_it_missed() -> None:
     told = [await anext(events) for _ in range(1_001)]
     assert [each.event for each in told[:3]] == ["verdict", "dropped", "verdict"]
     assert told[1].data == '{"count": 7}'
+    assert [each.event for each in told].count("dropped") == 1
     await events.aclose()  # type: ignore[attr-defined]
     assert not live.watched(WORKSPACE)
 

@@ -157,5 +157,5 @@ class Folding:
         left = {name: value for name, value in document.items() if name not in {"customer_id", "account_id", "version"}}
         async with self.database.transaction([self.workspace]) as connection:
             path = await portraits.path(connection, self.workspace, snapshot.subject_id, portraits.Path(1_000))
-        steps = [{**documents.touchpoint(*each), "received_at": None} for each in path]
+        steps = [{**documents.touchpoint(*each), "received_at": None} for each in path.steps]
         return msgspec.json.decode(msgspec.json.encode([left, account is not None, steps], order="deterministic"))

@@ -14,6 +14,7 @@ from jornada.bus.embedded import EmbeddedBus
 from jornada.clock import SetClock
 from jornada.db import Database
 from jornada.events import TOUCHPOINTS, JourneySnapshot, Touchpoint, WorkspaceId, decode, encode, new_id, topic_key
+from services.journey.api import foretelling
 from services.journey.app import build
 from services.journey.settings import Settings
 from tests.journey.makes import at, touchpoint
@@ -254,3 +255,71 @@ async def test_customers_are_merged_and_parted_by_whoever_may(served: Served) ->
     assert (await post(undo))[1]["code"] == "already_undone"
     assert sorted({undone["from"]["customer_id"], undone["into"]["customer_id"]}) == ids
     assert (await post("/v1/customers/email:lia%40example.com/merge", "user_id:lia"))[1]["code"] == "ambiguous"
+
+
+async def test_a_name_is_given_a_meaning_tried_first_and_taken_back(served: Served) -> None:
+    await served.send(
+        *(touchpoint(f"v{n}", n, event="Heartbeat Sent", user_id="vic", workspace=served.workspace) for n in (1, 2, 3)),
+        touchpoint("v9", 4, event="Signed In", user_id="vera", workspace=served.workspace),
+    )
+    put, path = served.client.put, "/v1/vocabulary/Heartbeat%20Sent"
+    await put("/v1/stages", json={"rules": "subscription"})
+    await served.send()
+    assert (await served.get(path))["own"] is False
+    before = (await served.get("/v1/customers/user_id:vic"))["stage"]["name"]
+    tried = (await put(f"{path}?dry_run=true", json={"use": False})).json()
+    id_ = (await served.get("/v1/customers/user_id:vic"))["customer_id"]
+    assert (tried["touchpoints"], tried["customers"], tried["changing_stage"]) == (3, 1, 1)
+    assert tried["who"] == [{"customer_id": id_, "from": before, "to": "lead"}]
+    assert tried["stages"] == [{"from": before, "to": "lead", "customers": 1}]
+    assert (tried["sampled"], tried["looked_at"]["subjects"]) == (False, tried["looked_at"]["of"])
+    assert (await served.get("/v1/customers/user_id:vic"))["measures"]["use"]["value_days"] == 3
+    said = (await put(path, json={"use": False})).json()
+    assert said["names"] == ["Heartbeat Sent"]
+    assert (await put(path, json={"use": False})).json() == {"version": said["version"], "names": []}
+    await served.send()
+    document = await served.get("/v1/customers/user_id:vic")
+    assert (document["stage"]["name"], "use" in document["measures"]) == ("lead", False)
+    one = await served.get(path)
+    assert (one["kind"], one["use"], one["own"], one["version"]) == ("custom", False, True, said["version"])
+    assert one["set_by"] is not None
+    assert [each["name"] for each in (await served.get("/v1/vocabulary"))["items"] if each["own"]] == ["Heartbeat Sent"]
+    whole = {"names": {"Heartbeat Sent": {"kind": "heart_beaten"}, "Signed In": {"use": False}}}
+    assert (await put("/v1/vocabulary", json=whole)).json()["names"] == ["Heartbeat Sent", "Signed In"]
+    await served.send()
+    page = await served.get("/v1/customers/user_id:vic/touchpoints", kind="heart_beaten")
+    assert [each["message_id"] for each in page["items"]] == ["v3", "v2", "v1"]
+    await put("/v1/segments/beaten", json={"when": {"count": "heart_beaten", "at_least": 1}})
+    used = await served.client.delete(path)
+    assert (used.status_code, used.json()["code"]) == (409, "in_use")
+    assert [each["at"] for each in used.json()["errors"]] == ["segments/beaten"]
+    await served.client.delete("/v1/segments/beaten")
+    assert (await served.client.delete(path)).status_code == 200
+    assert (await served.client.delete(path)).status_code == 404
+    assert (await put("/v1/vocabulary", json={"names": {}})).json()["names"] == ["Signed In"]
+    await served.send()
+    assert (await served.get("/v1/customers/user_id:vic"))["stage"]["name"] == before
+
+
+async def test_a_flawed_vocabulary_is_refused_with_all_its_flaws(served: Served) -> None:
+    answer = await served.client.put(
+        "/v1/vocabulary", json={"names": {"A": {"kind": "No Kind"}, "B": {"kind": "grouped"}, "C": {"use": False}}}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_vocabulary")
+    assert [each["at"] for each in answer.json()["errors"]] == ["/names/A", "/names/B"]
+    assert (await served.client.put("/v1/vocabulary/A", json={"kinds": "purchased"})).status_code == 400
+    assert [each for each in (await served.get("/v1/vocabulary"))["items"] if each["own"]] == []
+
+
+async def test_of_many_subjects_a_part_is_looked_at_and_said_to_be(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foretelling, "_MOST_SUBJECTS", 10)
+    await served.send(
+        *(touchpoint(f"w{n}", 1, event="Wave", user_id=f"w{n}", workspace=served.workspace) for n in range(40))
+    )
+    tried = (await served.client.put("/v1/vocabulary/Wave?dry_run=true", json={"use": False})).json()
+    assert tried["sampled"] is True
+    assert 5 <= tried["looked_at"]["subjects"] <= 10
+    assert tried["looked_at"]["of"] >= 40
+    assert 0 < tried["customers"] == tried["touchpoints"] <= tried["looked_at"]["subjects"]

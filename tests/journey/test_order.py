@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jornada.db import Database
 from jornada.events import Identifier, Touchpoint
-from services.journey.domain import emails, identity
+from services.journey.domain import emails, identity, state
 from services.journey.domain.identity import MOST_TIED
 from services.journey.domain.reading import read
 from tests.conftest import DatabaseFactory
@@ -228,6 +228,28 @@ async def test_a_device_that_turns_out_to_be_shared_parts_its_customer(database:
     assert ana.touchpoints == 3
     assert ana.identifiers == [Identifier("user_id", "ana")]
     assert folding.topic.last(ana.subject_id).version > alone.version
+
+
+async def test_who_was_in_more_accounts_than_are_told_counts_for_the_latest(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "MOST_GROUPS", 2)
+    story = [
+        each
+        for n, account in enumerate(["acme", "globex", "acme", "initech", "umbrella", "initech"])
+        for each in (
+            touchpoint(f"g{n}", n, type="group", user_id="ana", group_id=account, traits={"seats": n}),
+            touchpoint(f"u{n}", n + 0.5, event="Report Exported", user_id="ana"),
+        )
+    ]
+    named = identifiers_of(story)
+    in_order = await outcome(database, [[each] for each in story], named)
+    told = {name: told and told[0]["touchpoints"] for name, told in in_order.items() if name != "refusals"}
+    assert told == {
+        "user_id:ana": 12, "account:acme": None, "account:globex": None, "account:initech": 4, "account:umbrella": 2
+    }  # fmt: skip
+    for seed in range(4):
+        assert await outcome(database, shuffled(story, seed), named) == in_order
 
 
 _PEOPLE = st.sampled_from([None, "ana", "bia", "caio"])

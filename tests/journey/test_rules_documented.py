@@ -10,6 +10,7 @@ from jornada.rules import Invalid, parse
 from jornada.rules.checking import DEEPEST, MOST_TESTS
 from jornada.rules.language import UNITS
 from jornada.rules.terms import COMPARISONS, OPERANDS, WORDS, Sort
+from services.journey.domain.decay import LADDER
 from services.journey.domain.state import DAYS_COUNTED
 from services.journey.domain.view import DATES, FAMILIES, MEASURES, TERMS
 
@@ -61,6 +62,8 @@ def test_every_unit_and_bound_is_told() -> None:
     assert units is not None
     assert re.findall(r"`(\w+)`", units[1]) == list(UNITS)
     assert f"up to {DEEPEST} deep, with up to {MOST_TESTS} tests" in TEXT
+    half_lives = ", ".join(map(str, LADDER[:-1]))
+    assert f"one of {half_lives} and {LADDER[-1]} days" in TEXT
     assert f"(`days` at the latest {DAYS_COUNTED} with any)" in TEXT
 
 

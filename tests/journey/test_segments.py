@@ -45,6 +45,19 @@ FORCE = InForce(
     SUBSCRIPTION, tuple(Definition("segment", name, parse(given_, TERMS)) for name, given_ in CONDITIONS.items()), 1
 )
 
+FADING = InForce(
+    SUBSCRIPTION,
+    tuple(
+        Definition(
+            "segment", f"{kind}_{bound}", parse({"decayed": kind, "half_life": "7 days", "at_least": bound}, TERMS)
+        )
+        for kind in ("signed_in", "custom")
+        for bound in (0.5, 1.5)
+    ),
+    1,
+)
+"""Beside those above: these turn at no full hour."""
+
 
 @pytest.fixture(scope="module")
 async def database(database_for: DatabaseFactory) -> Database:
@@ -97,15 +110,18 @@ def test_stays_are_those_that_asking_every_hour_finds(path: list[Touchpoint]) ->
 
 @settings(max_examples=100)
 @given(path=paths(), cut=st.integers(0, 8))
-def test_walking_on_from_where_one_stood_is_walking_all_the_way(path: list[Touchpoint], cut: int) -> None:
+@pytest.mark.parametrize("force", [FORCE, FADING], ids=["force", "fading"])
+def test_walking_on_from_where_one_stood_is_walking_all_the_way(
+    force: InForce, path: list[Touchpoint], cut: int
+) -> None:
     readings = sorted((read(each) for each in path), key=lambda reading: reading.key)
     before, then = readings[:cut], readings[cut:]
     if before and then and before[-1].key[0] == then[0].key[0]:
         return
     whole = timeline(folding.fold(readings), SUBSCRIPTION)
     half = folding.fold(before) if before else EMPTY
-    stood = walked(Walk(then=before), FORCE, timeline(half, SUBSCRIPTION))
-    assert walked(Walk(half, stood, then), FORCE, whole) == walked(Walk(then=readings), FORCE, whole)
+    stood = walked(Walk(then=before), force, timeline(half, SUBSCRIPTION))
+    assert walked(Walk(half, stood, then), force, whole) == walked(Walk(then=readings), force, whole)
 
 
 @settings(max_examples=100)

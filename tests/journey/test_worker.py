@@ -14,6 +14,7 @@ from jornada.db import Database
 from jornada.events import REJECTIONS, JourneySnapshot, MergedInto, Rejection, WorkspaceId, decode, new_id
 from services.journey.domain.rules import SHOP
 from services.journey.domain.state import FOLD
+from services.journey.domain.vocabulary import Meaning
 from services.journey.store import in_force
 from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
@@ -140,6 +141,7 @@ async def test_no_row_of_another_workspace_is_seen_without_a_where(database: Dat
     for each in (mine, theirs):
         async with database.transaction([each.workspace]) as connection:
             await in_force.define(connection, each.workspace, "segment", "all", b'{"count":"custom","is":0}', at(0))
+            await in_force.speak(connection, each.workspace, {"X": Meaning(use=False)}, new_id(), at(0))
         await each.fold(
             touchpoint("m1", 0, user_id="ana", anonymous_id="phone"),
             touchpoint("m2", 1, type="group", user_id="ana", group_id="acme"),
@@ -157,7 +159,7 @@ async def test_no_row_of_another_workspace_is_seen_without_a_where(database: Dat
     tables = (
         "accepted", "touchpoints", "identifiers", "device_users", "aliases", "device_facts", "subjects", "sessions",
         "account_shares", "refolds", "workspaces", "conditions", "memberships", "email_pairs", "email_facts",
-        "merges", "undos", "refusals",
+        "merges", "undos", "refusals", "vocabulary",
     )  # fmt: skip
     async with database.transaction([mine.workspace]) as connection:
         for table in tables:

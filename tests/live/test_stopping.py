@@ -17,6 +17,7 @@ from jornada.events import TOUCHPOINTS, Touchpoint, decode, new_id
 from tests.flows.system import take_ports
 from tests.live.log import records_of
 from tests.live.processes import Running, Supervised, services_on
+from tests.live.proxy import Proxy
 from tests.live.sender import Sender
 
 SEED = 13
@@ -101,6 +102,56 @@ async def test_a_stop_answers_what_was_taken_and_waits_for_nobody(
     assert len(flying) > 50
     assert {call.status for call in flying} == {200}
     assert sender.acked <= found
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.skipif("JORNADA_KAFKA_BROKERS" in os.environ, reason="a broker that is not ours is not ours to freeze")
+@pytest.mark.skipif("JORNADA_TEST_DATABASE_URL" in os.environ, reason="a Postgres that is not ours may be elsewhere")
+async def test_a_stop_is_over_in_time_though_neither_the_stream_nor_postgres_answers(
+    postgres_url: str, kafka_node: LocalKafka, tmp_path: Path
+) -> None:
+    """Whoever works, and whatever is to be closed, waits for an answer that does not come."""
+    there = urlsplit(postgres_url)
+    async with Proxy() as relay:
+        assert there.port is not None
+        relay.target = there.port
+        url = there._replace(netloc=there.netloc.replace(f":{there.port}", f":{relay.port}")).geturl()
+        async with (
+            services_on(url, kafka_node.brokers, tmp_path, ["ingest"]) as system,
+            _slow_clients(system),
+            httpx.AsyncClient(base_url=system.urls["ingest"], trust_env=False, timeout=20) as http,
+        ):
+            await _refused(http, system)
+            async with asyncio.timeout(30):
+                while not await _told(http, system):  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            relay.mode = "swallow"
+            await _refused(http, system)
+            await asyncio.sleep(2)
+            kafka_node.freeze()
+            began = time.monotonic()
+            try:
+                code = await system.services["ingest"].stop()
+            finally:
+                kafka_node.thaw()
+                relay.mode = "open"
+            took = time.monotonic() - began
+    print(f"\nout after {took:.1f} s with code {code}")  # noqa: T201
+    assert code == 0
+    assert took < 25
+
+
+async def _refused(http: httpx.AsyncClient, system: Running) -> None:
+    """An event that the worker has to store as a rejection."""
+    answer = await http.post("/v1/track", json={"event": "Signed In", "userId": "null"}, auth=(system.write_key, ""))
+    assert answer.json()["results"][0]["status"] == "rejected"
+
+
+async def _told(http: httpx.AsyncClient, system: Running) -> list[object]:
+    """The rejections that the worker has stored."""
+    answer = await http.get("/v1/rejections", headers={"Authorization": f"Bearer {system.api_token}"})
+    items: list[object] = answer.json()["items"]
+    return items
 
 
 @pytest.mark.timeout(60)

@@ -67,6 +67,20 @@ async def test_a_version_only_ever_grows(scoring: Scoring) -> None:
     assert scoring.scores()[-1].version == versions[-1]
 
 
+async def test_whom_no_touchpoint_is_left_of_has_no_scores_until_there_is_one(scoring: Scoring) -> None:
+    await scoring.seen(scoring.journey("ana", live_at=AT))
+    before = await state(scoring)
+    assert before[3] != {}
+    await scoring.seen(scoring.journey("ana", version=2, touchpoints=0, measures=Measures()))
+    rows, bands, names, due = await state(scoring)
+    assert [(row["journey_version"], row["journey"], row["band"]) for row in rows] == [(2, None, None)]
+    assert (bands, names, due) == (before[1], [], {})
+    assert isinstance(scoring.scores()[-1], ScoreErased)
+    await scoring.seen(scoring.journey("ana", version=3, live_at=AT))
+    assert isinstance(scoring.scores()[-1], ScoreSnapshot)
+    assert (await state(scoring))[2:] == before[2:]
+
+
 async def test_a_merged_subject_answers_with_the_survivors_scores_and_has_no_timer(scoring: Scoring) -> None:
     await scoring.seen(scoring.journey("ana"), scoring.journey("device"))
     both = [Identifier("user_id", "ana"), Identifier("user_id", "device")]

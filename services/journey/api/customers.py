@@ -73,15 +73,14 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
         session: UUID | None = None,
         as_of: AsOf = None,
     ) -> Response:
-        """A customer's path, newest first."""
+        """A customer's path, newest first; a page of one `kind` may be short, and `next` leads on all the same."""
         until = documents.instant(as_of, clock.now()) if as_of is not None else None
-        wanted = Path(limit + 1, kind, session, _place(cursor), until)
+        wanted = Path(limit, kind, session, _place(cursor), until)
         async with database.transaction([principal.workspace]) as connection:
             id_ = await customer_named(connection, principal.workspace, ref)
             found = await portraits.path(connection, principal.workspace, id_, wanted)
-        last = found[limit - 1][0] if len(found) > limit else None
-        following = cursor_of(*last.key, last.touchpoint.source) if last is not None else None
-        return answer(page([documents.touchpoint(*each) for each in found[:limit]], following))
+        following = None if found.next is None else cursor_of(*found.next)
+        return answer(page([documents.touchpoint(*each) for each in found.steps], following))
 
     several = (409, "ambiguous", "Several sources sent this message id, or several customers state this e-mail.")
 

@@ -22,7 +22,8 @@ from jornada.web.app import answer
 from jornada.web.pages import page
 from services.journey.domain.segments import ROLES, Role
 from services.journey.domain.stages import timeline
-from services.journey.domain.view import TERMS, StateView
+from services.journey.domain.view import StateView, terms
+from services.journey.domain.vocabulary import Vocabulary
 from services.journey.store import in_force, memberships, portraits
 from services.journey.store.in_force import Written
 
@@ -73,12 +74,15 @@ def _serve(app: FastAPI, gate: Gate, database: Database, clock: Clock, role: Rol
 
         400 `invalid_condition` names every flaw in `errors`. `dry_run` only says how many would enter and leave.
         """
-        condition = _condition(name, given.when)
         if dry_run:
+            async with database.transaction([principal.workspace]) as connection:
+                spoken = (await in_force.read(connection, principal.workspace)).vocabulary
+            condition = _condition(name, given.when, spoken)
             return answer(await _would_change(database, clock, principal.workspace, role, name, condition))
-        text = in_force.text_of(condition)
         async with database.transaction([principal.workspace]) as connection:
             await in_force.hold(connection, principal.workspace)
+            spoken = (await in_force.read(connection, principal.workspace)).vocabulary
+            text = in_force.text_of(_condition(name, given.when, spoken))
             found = await in_force.conditions(connection, principal.workspace, role)
             standing = next((each for each in found if each.name == name), None)
             if standing is None and len(found) >= _MOST:
@@ -111,13 +115,13 @@ def _named(found: list[Written], role: Role, name: str) -> Written:
     return standing
 
 
-def _condition(name: str, given: Mapping[str, Any]) -> Condition:
+def _condition(name: str, given: Mapping[str, Any], spoken: Vocabulary) -> Condition:
     if not _NAME.fullmatch(name):
         raise Problem(
             400, "invalid_name", "A name is of a-z, 0-9, - and _, at most 60, and begins with a letter or digit."
         )
     try:
-        return parse(given, TERMS)
+        return parse(given, terms(spoken.kinds()))
     except Invalid as error:
         flaws = [flaw._asdict() for flaw in error.flaws]
         raise Problem(

@@ -18,7 +18,7 @@ from jornada.web import Gate, Problem
 from jornada.web.app import answer
 from services.journey.domain import stages
 from services.journey.domain.rules import DEFAULT, OWN, RULE_SETS, InvalidRules, RuleSet, own, proposed
-from services.journey.domain.vocabulary import ALL_KINDS
+from services.journey.domain.vocabulary import Vocabulary
 from services.journey.store import in_force, portraits
 
 _PIECE = 200
@@ -56,11 +56,14 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
         choice: Choice, principal: Principal = Depends(gate.needs("write")), dry_run: bool = False
     ) -> Response:
         """Chooses a rule set; every subject is told by it within seconds. `dry_run` only says how many would change."""
-        wanted = _chosen(choice)
+        async with database.transaction([principal.workspace]) as connection:
+            if not dry_run:
+                await in_force.hold(connection, principal.workspace)
+            wanted = _chosen(choice, (await in_force.read(connection, principal.workspace)).vocabulary)
+            if not dry_run:
+                await in_force.choose(connection, principal.workspace, wanted)
         if dry_run:
             return answer(await _would_change(database, clock, principal.workspace, wanted))
-        async with database.transaction([principal.workspace]) as connection:
-            await in_force.choose(connection, principal.workspace, wanted)
         return answer({"rules": wanted.name})
 
     @app.get("/v1/stages/counts", tags=["stages"])
@@ -70,7 +73,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
             return answer(await portraits.stage_counts(connection, principal.workspace))
 
 
-def _chosen(choice: Choice) -> RuleSet:
+def _chosen(choice: Choice, spoken: Vocabulary) -> RuleSet:
     base = RULE_SETS.get(choice.base if choice.rules == OWN else choice.rules)
     if base is None:
         raise Problem(
@@ -79,7 +82,7 @@ def _chosen(choice: Choice) -> RuleSet:
     if choice.rules != OWN:
         return base
     try:
-        return own(base, choice.change, ALL_KINDS)
+        return own(base, choice.change, spoken.kinds())
     except InvalidRules as error:
         flaws = [{"at": f"/change/{name}", "message": why} for name, why in error.flaws]
         raise Problem(400, "invalid_rules", f"{flaws[0]['at']}: {flaws[0]['message']}", errors=flaws) from error

@@ -2,34 +2,97 @@
 
 from collections.abc import Iterable
 from decimal import Context, Decimal
+from fractions import Fraction
 from functools import lru_cache
+from math import floor, log2
 
 LADDER = (7, 14, 30, 60, 90)
 """Half-lives in days."""
 
-_EPOCH_DAY = 18_262  # 2020-01-01
+Sum = tuple[int, int]
+"""A whole number and an exponent of two, the number being odd or zero: each sum has one form."""
+
+_DAY = 86_400
+_T0 = 631_152_000  # 1990-01-01, in seconds
 _BITS = 40
 _FRACTION = 80
+_BILLION = 10**9
 _context = Context(prec=60)
 
 
-@lru_cache(maxsize=256)
-def _root(part: int, half_life: int) -> int:
-    """2^(part / half_life), in 2^-80."""
-    power = _context.power(Decimal(2), _context.divide(Decimal(part), Decimal(half_life)))
+@lru_cache(maxsize=16_384)
+def _root(seconds: int, half_life: int) -> int:
+    """2^(seconds / half-life), in 2^-80."""
+    power = _context.power(Decimal(2), _context.divide(Decimal(seconds), Decimal(half_life * _DAY)))
     return int(_context.multiply(power, Decimal(2**_FRACTION)).to_integral_value())
 
 
 @lru_cache(maxsize=65_536)
-def weight(day: int, half_life: int) -> int:
-    """round(2^(40 + (day - t0) / half_life)) of a day since 1970; t0 is the first of 2020. Long ago rounds to 0."""
-    whole, part = divmod(day - _EPOCH_DAY, half_life)
-    shift = _BITS + whole - _FRACTION
-    root = _root(part, half_life)
-    return root << shift if shift >= 0 else (root + (1 << (-shift - 1))) >> -shift
+def moment(second: int, half_life: int) -> Sum:
+    """2^(40 + (second - t0) / half-life), seconds being since 1970 and t0 the first of 1990.
+
+    Its fraction is rounded to 40 bits, so the number has no more. What lies 40 half-lives before t0 weighs nothing.
+    """
+    whole, part = divmod(second - _T0, half_life * _DAY)
+    if whole < -_BITS:
+        return (0, 0)
+    minutes, seconds = divmod(part % _DAY, 60)
+    root = _root(part - part % _DAY, half_life) * _root(minutes * 60, half_life) >> _FRACTION
+    root = root * _root(seconds, half_life) >> _FRACTION
+    return _odd((root + (1 << (_FRACTION - _BITS - 1))) >> (_FRACTION - _BITS), whole)
+
+
+def plus(a: Sum, b: Sum) -> Sum:
+    """The sum of both."""
+    exponent = min(a[1], b[1])
+    return _odd((a[0] << (a[1] - exponent)) + (b[0] << (b[1] - exponent)), exponent)
+
+
+def standing(total: Sum, half_life: int, second: int) -> Fraction:
+    """A sum as it stands at a second, exactly; 0 where nothing weighs anything."""
+    unit = moment(second, half_life)
+    if not total[0] or not unit[0]:
+        return Fraction(0)
+    shift = total[1] - unit[1]
+    ratio = Fraction(total[0], unit[0])
+    return ratio * (1 << shift) if shift >= 0 else ratio / (1 << -shift)
+
+
+def billionths(total: Sum, half_life: int, second: int) -> int:
+    """A sum as it stands at a second, in whole billionths."""
+    return int(standing(total, half_life, second) * _BILLION)
+
+
+def below_at(total: Sum, half_life: int, level: int) -> int | None:
+    """The first second at which a sum stands below so many billionths, at least one; None of what weighs nothing.
+
+    It only halves, so the second follows from its logarithm; that one is rounded, and so tried from a little before.
+    """
+    if not total[0]:
+        return None
+    halvings = log2(total[0]) + total[1] - _BITS - (log2(level) - log2(_BILLION))
+    second = _T0 + floor(halvings * half_life * _DAY) - 2
+    while billionths(total, half_life, second) >= level:
+        second += 1
+    return second
+
+
+def told(number: Fraction) -> float:
+    """To 9 significant digits."""
+    return float(f"{float(number):.9g}")
 
 
 def decayed(days: Iterable[int], half_life: int, at: int) -> float:
-    """The decayed count of the days as it stands on day `at`, to 9 significant digits."""
-    total, unit = sum(weight(day, half_life) for day in days), weight(at, half_life)
-    return float(f"{total / unit:.9g}") if unit else 0.0
+    """The decayed count of days since 1970 as it stands on day `at`, to 9 significant digits."""
+    total: Sum = (0, 0)
+    for day in days:
+        total = plus(total, moment(day * _DAY, half_life))
+    return told(standing(total, half_life, at * _DAY))
+
+
+def _odd(number: int, exponent: int) -> Sum:
+    """The same value with an odd number."""
+    if not number:
+        return (0, 0)
+    zeros = (number & -number).bit_length() - 1
+    return (number >> zeros, exponent + zeros)

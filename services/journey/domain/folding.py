@@ -8,12 +8,13 @@ from jornada.events import Money
 from jornada.instants import micros
 from services.journey.domain import state as states
 from services.journey.domain.contracts import STARTS
+from services.journey.domain.parts import halvings, invoices, learning, surveys, tickets
+from services.journey.domain.parts.joining import Register
 from services.journey.domain.reading import Key, Reading, amount, dated, nanos, text, whole
-from services.journey.domain.state import EMPTY, Register, State, Ticket
-from services.journey.domain.vocabulary import BILLING, VALUE_CLASSES
+from services.journey.domain.state import EMPTY, State
+from services.journey.domain.vocabulary import BILLING
 
 _DAY = 86_400_000_000
-_STATUSES = {"ticket_opened": "open", "ticket_reopened": "reopened", "ticket_resolved": "resolved"}
 _CONTRACT = frozenset(
     {"subscription_started", "subscription_renewed", "subscription_cancelled", "payment_failed", "payment_recovered"}
 )
@@ -48,13 +49,15 @@ def single(reading: Reading) -> State:
         purchases=[key] if kind == "purchased" else [],
         features=_features(reading),
         traits=_registers(reading, reading.traits),
-        tickets=_tickets(reading),
+        tickets=tickets.single(reading),
         contract=_contract(reading),
         billing=_billing(reading),
         revenue=_revenue(reading),
-        feedback=_feedback(reading),
+        surveys=surveys.single(reading),
+        learning=learning.single(reading),
+        invoices=invoices.single(reading),
+        halvings=halvings.single(reading),
         consents=_consents(reading),
-        answers=_answers(reading),
         referrals=[key] if kind == "referral_made" else [],
         deletions=[key] if kind == "account_deleted" else [],
         groups=_groups(reading),
@@ -65,15 +68,19 @@ def single(reading: Reading) -> State:
 
 
 def shares(readings: Sequence[Reading]) -> Mapping[str, State]:
-    """What a person's touchpoints add to each account: each counts by the latest `group` until then, else the first."""
+    """What a person's touchpoints add to each account: each counts by the latest `group` until then, else the first.
+
+    Of more accounts than a state tells, those it tells have theirs.
+    """
     facts = sorted((reading.key, reading.touchpoint.group_id) for reading in readings if _groups(reading))
     if not facts:
         return {}
     instants = [key[0] for key, _ in facts]
-    by_account: dict[str, list[Reading]] = {account: [] for _, account in facts if account is not None}
+    told = states.latest_groups({account: key for key, account in facts if account is not None})
+    by_account: dict[str, list[Reading]] = {account: [] for account in told}
     for reading in readings:
         account = facts[max(bisect_right(instants, reading.key[0]) - 1, 0)][1]
-        if account is not None:
+        if account in by_account:
             by_account[account].append(reading)
     return {account: states.share(fold(theirs), account) for account, theirs in by_account.items()}
 
@@ -81,7 +88,7 @@ def shares(readings: Sequence[Reading]) -> Mapping[str, State]:
 def own_share(readings: Iterable[Reading], account: str) -> State:
     """What an account's own touchpoints add to it: its contract included, whoever they name."""
     state = fold(readings)
-    own = State(contract=state.contract, billing=state.billing, deletions=state.deletions)
+    own = State(contract=state.contract, billing=state.billing, deletions=state.deletions, invoices=state.invoices)
     return states.join(states.share(state, account), own)
 
 
@@ -94,34 +101,17 @@ def _registers(reading: Reading, traits: Mapping[str, Any]) -> dict[str, Registe
 
 
 def _days(reading: Reading) -> dict[str, dict[str, states.Day]]:
-    name = VALUE_CLASSES.get(reading.kind)
-    if name is None or not reading.acts:
+    if reading.value is None:
         return {}
-    return {name: {str(reading.key[0] // _DAY): (*reading.key, *reading.key)}}
+    return {reading.value: {str(reading.key[0] // _DAY): (*reading.key, *reading.key)}}
 
 
 def _features(reading: Reading) -> dict[str, int]:
-    if reading.kind not in {"feature_used", "custom"} or not reading.acts:
+    if reading.value != "use" or reading.kind == "signed_in":
         return {}
     named = reading.properties.get("feature") if reading.kind == "feature_used" else reading.touchpoint.event
     feature = named if isinstance(named, str) and named else reading.touchpoint.event or ""
     return {feature[:_LONGEST_NAME]: reading.key[0]} if feature else {}
-
-
-def _tickets(reading: Reading) -> dict[str, Ticket]:
-    if not reading.kind.startswith("ticket_"):
-        return {}
-    given, severity, category = (reading.properties.get(name) for name in ("ticket_id", "severity", "category"))
-    name = str(given)[:_LONGEST_NAME] if isinstance(given, str | int) else reading.touchpoint.message_id
-    level = whole(severity)
-    status = _STATUSES.get(reading.kind)
-    ticket: Ticket = (
-        reading.key if reading.kind == "ticket_opened" else None,
-        (*reading.key, status) if status else None,
-        (*reading.key, str(level)) if level is not None and 1 <= level <= 4 else None,
-        (*reading.key, category) if isinstance(category, str) else None,
-    )
-    return {name: ticket}
 
 
 def _contract(reading: Reading) -> list[states.Contract]:
@@ -155,7 +145,8 @@ def _money(value: Any, currency: Any) -> Money | None:
 
 
 def _currency(value: Any) -> str:
-    return value.upper() if isinstance(value, str) and len(value) == 3 else "USD"
+    code = isinstance(value, str) and len(value) == 3 and value.isascii() and value.isalpha()
+    return value.upper() if code else "USD"
 
 
 def _revenue(reading: Reading) -> dict[str, int]:
@@ -167,18 +158,6 @@ def _revenue(reading: Reading) -> dict[str, int]:
     return {} if number is None else {_currency(given.get("currency")): nanos(number)}
 
 
-def _feedback(reading: Reading) -> dict[str, Register]:
-    score, survey = amount(reading.properties.get("score")), reading.properties.get("survey_type")
-    if reading.kind != "survey_responded" or score is None or survey not in {"nps", "csat"}:
-        return {}
-    return {str(survey): _register(reading, score)}
-
-
-def _answers(reading: Reading) -> list[states.Answer]:
-    score = _feedback(reading).get("nps")
-    return [] if score is None else [(*reading.key, int(float(score[2])))]
-
-
 def _consents(reading: Reading) -> dict[str, Register]:
     if reading.kind != "consent_updated":
         return {}
@@ -188,11 +167,11 @@ def _consents(reading: Reading) -> dict[str, Register]:
     return {f"{channel}/{purpose}"[:_LONGEST_NAME]: (*reading.key, str(status))}
 
 
-def _groups(reading: Reading) -> dict[str, tuple[Key, Key]]:
+def _groups(reading: Reading) -> dict[str, Key]:
     touchpoint = reading.touchpoint
     if touchpoint.type != "group" or touchpoint.group_id is None or reading.account is not None or reading.ours:
         return {}
-    return {touchpoint.group_id: (reading.key, reading.key)}
+    return {touchpoint.group_id: reading.key}
 
 
 def _account_traits(reading: Reading) -> dict[str, dict[str, Register]]:

@@ -7,16 +7,17 @@ from typing import NamedTuple
 import msgspec
 
 from services.journey.domain.contracts import Period
-from services.journey.domain.reading import Key
+from services.journey.domain.parts.surveys import Answer
+from services.journey.domain.reading import NANO, Key
 from services.journey.domain.rules import RuleSet
-from services.journey.domain.state import Answer, Contract, Day, State, value_days
+from services.journey.domain.state import Contract, Day, State, value_days
 
 LADDER = ("visitor", "lead", "onboarding", "won_back", "active", "loyal")
 BEGUN, WON_BACK, ACTIVE = (LADDER.index(name) for name in ("onboarding", "won_back", "active"))
 
 _DAY = 86_400_000_000
 _ADVOCATE = 180 * _DAY
-_PROMOTER = 9
+_PROMOTER = 9 * NANO // 10
 
 
 class Chapter(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +46,7 @@ def first_chapter(state: State, rules: RuleSet) -> Chapter:
         days=value_days(state, rules.value_classes),
         contract=state.contract,
         purchases=state.purchases,
-        answers=state.answers,
+        answers=state.surveys.of("nps"),
         referrals=state.referrals,
         deletions=state.deletions,
     )
@@ -82,8 +83,8 @@ def steps(state: State, chapter: Chapter, rules: RuleSet) -> list[Step]:
 def promoting(chapter: Chapter) -> list[Period]:
     """When the latest NPS was a 9 or 10 within 180 days, and when a referral had been made within them."""
     found = []
-    for (us, message_id, score), then in zip_longest(chapter.answers, chapter.answers[1:]):
-        if score >= _PROMOTER:
+    for (us, message_id, _, _, level), then in zip_longest(chapter.answers, chapter.answers[1:]):
+        if level >= _PROMOTER:
             lapses = (us + _ADVOCATE, message_id)
             found.append(Period("promoter", (us, message_id), lapses if then is None else min(lapses, then[:2])))
     begins: Key | None = None

@@ -10,12 +10,13 @@ import msgspec
 from jornada.events import Touchpoint
 from jornada.events.touchpoints import RESERVED_SOURCE
 from jornada.instants import micros
-from services.journey.domain import vocabulary
+from services.journey.domain.vocabulary import BILLING, SHIPPED, Vocabulary, channel_of
 
 Key = tuple[int, str]
 """A place in event-time order: microseconds since 1970, message id."""
 
 _MOST_DIGITS = 18
+_ACTING = frozenset({"product", "import"})
 NANO = 10**9
 
 
@@ -31,7 +32,10 @@ _encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """A touchpoint with its body opened. `account` is the account it belongs to by itself, owned by no person."""
+    """A touchpoint with its body opened. `account` is the account it belongs to by itself, owned by no person.
+
+    `value` is the class under which it makes its day a value day, None for what is no act of use by the customer.
+    """
 
     touchpoint: Touchpoint
     key: Key
@@ -42,22 +46,19 @@ class Reading(msgspec.Struct, frozen=True):
     ours: bool
     account: str | None
     channel: str | None
-
-    @property
-    def acts(self) -> bool:
-        """Whether it is an act of the customer's own, and not something told about them."""
-        return self.touchpoint.role in {"product", "import"}
+    value: str | None
 
     def plain_properties(self) -> msgspec.Raw:
         """The properties as JSON, numbers as they were sent."""
         return msgspec.Raw(_encoder.encode(self.properties))
 
 
-def read(touchpoint: Touchpoint) -> Reading:
-    """Opens a touchpoint; parts of the body that are no objects say nothing."""
+def read(touchpoint: Touchpoint, vocabulary: Vocabulary = SHIPPED) -> Reading:
+    """Opens a touchpoint in its workspace's vocabulary; parts of the body that are no objects say nothing."""
     body = _body.decode(touchpoint.body)
     context, properties, traits = _mapping(body.context), _mapping(body.properties), _mapping(body.traits)
     kind = vocabulary.kind_of(touchpoint.type, touchpoint.event, bool(context.get("campaign")))
+    value = vocabulary.class_of(touchpoint.type, touchpoint.event, kind)
     grouping = touchpoint.type == "group"
     own = traits if touchpoint.type == "identify" else {}
     channel = properties.get("channel") or body.channel
@@ -70,13 +71,14 @@ def read(touchpoint: Touchpoint) -> Reading:
         account_traits=traits if grouping else {},
         ours=touchpoint.source == RESERVED_SOURCE,
         account=_account(touchpoint, kind),
-        channel=channel if isinstance(channel, str) else vocabulary.channel_of(kind),
+        channel=channel if isinstance(channel, str) else channel_of(kind),
+        value=value if touchpoint.role in _ACTING else None,
     )
 
 
 def _account(touchpoint: Touchpoint, kind: str) -> str | None:
     nobody = touchpoint.user_id is None and touchpoint.anonymous_id is None
-    return touchpoint.group_id if nobody or kind in vocabulary.BILLING else None
+    return touchpoint.group_id if nobody or kind in BILLING else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

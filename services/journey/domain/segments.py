@@ -16,6 +16,7 @@ from services.journey.domain.rules import DEFAULT, RuleSet
 from services.journey.domain.stages import Entry
 from services.journey.domain.state import EMPTY, State
 from services.journey.domain.view import StateView
+from services.journey.domain.vocabulary import SHIPPED, Vocabulary
 
 Role = Literal["segment", "persona"]
 ROLES: tuple[Role, ...] = ("segment", "persona")
@@ -46,6 +47,7 @@ class InForce(msgspec.Struct, frozen=True):
     rules: RuleSet = DEFAULT
     definitions: tuple[Definition, ...] = ()
     version: int = 0
+    vocabulary: Vocabulary = SHIPPED
 
 
 class Walk(msgspec.Struct, frozen=True):

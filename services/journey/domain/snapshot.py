@@ -1,6 +1,6 @@
 """From a state to the snapshot that is published: where one subject stands at an instant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,13 +9,16 @@ import msgspec
 
 from jornada.events import (
     Billing,
+    Counted,
     Decayed,
     Feedback,
     Identifier,
     JourneySnapshot,
+    Learning,
     Measures,
     Money,
     OpenTicket,
+    Stage,
     SubjectId,
     SubjectType,
     Support,
@@ -23,12 +26,15 @@ from jornada.events import (
     WorkspaceId,
 )
 from jornada.instants import instant, micros
-from services.journey.domain import contracts, silences, stages
-from services.journey.domain.decay import LADDER, decayed
+from services.journey.domain import contracts, milestones, silences, stages
+from services.journey.domain.decay import LADDER, decayed, standing, told
+from services.journey.domain.parts import invoices, learning
+from services.journey.domain.parts.surveys import Surveys
+from services.journey.domain.parts.tickets import Ticket
 from services.journey.domain.reading import NANO, dated
 from services.journey.domain.rules import RuleSet
 from services.journey.domain.segments import Stays, memberships
-from services.journey.domain.state import FOLD, MOST_FEATURES, Register, State, Ticket, value_days
+from services.journey.domain.state import FOLD, MOST_FEATURES, State, value_days
 
 _STAGES = 20
 _TRAITS_BYTES = 32_768
@@ -77,7 +83,7 @@ def snapshot(
         touchpoints=state.touchpoints,
         sessions=standing.sessions,
         rules=rules.name,
-        measures=measures(state, rules, standing.people),
+        measures=measures(state, rules, entries, standing.people),
         traits=traits(state),
         account_id=standing.account_id,
         segments=memberships(standing.stays, "segment", lasting=True),
@@ -89,14 +95,40 @@ def snapshot(
     )
 
 
-def measures(state: State, rules: RuleSet, people: Sequence[State] = ()) -> Measures:
+def nothing_left(standing: Standing, rules: RuleSet, as_of: datetime, version: int) -> JourneySnapshot:
+    """What is published over an earlier snapshot of whom nothing counts any more: who they are, and no touchpoints."""
+    visitor = Stage(name="visitor", entered_at=as_of, rule="nothing_left")
+    return JourneySnapshot(
+        workspace=standing.workspace,
+        subject_type=standing.type,
+        subject_id=standing.id,
+        version=version,
+        fold=FOLD,
+        as_of=as_of,
+        identifiers=sorted(standing.identifiers),
+        stage=visitor,
+        stages=[visitor],
+        first_seen_at=as_of,
+        last_seen_at=as_of,
+        touchpoints=0,
+        sessions=0,
+        rules=rules.name,
+        measures=Measures(),
+    )
+
+
+def measures(state: State, rules: RuleSet, entries: Sequence[stages.Entry], people: Sequence[State] = ()) -> Measures:
     """The numbers that the state adds up to."""
     active = sorted((last for person in people if (last := _last_value(person, rules)) is not None), reverse=True)
     return Measures(
         use=use(state, rules),
         support=_support(state),
         billing=_billing(state),
-        feedback=_feedback(state.feedback),
+        feedback=_feedback(state.surveys),
+        learning=_learning(state.learning),
+        counts=_counts(state),
+        milestones=milestones.reached(state, rules, entries),
+        time_to_value_seconds=milestones.time_to_value(state, rules),
         trainings_completed=state.kinds["training_completed"][0] if "training_completed" in state.kinds else 0,
         consents={name: register[2] for name, register in state.consents.items()},
         revenue=[Money(_decimal(nanos), currency) for currency, nanos in sorted(state.revenue.items())],
@@ -144,24 +176,32 @@ def _support(state: State) -> Support | None:
     by_age = sorted(
         (ticket for ticket in standing if ticket is not None), key=lambda each: (each.opened_at, each.ticket_id)
     )
-    return Support(tickets=len(state.tickets), open=by_age[:_OPEN_TICKETS])
+    return Support(
+        tickets=len(state.tickets),
+        open=by_age[:_OPEN_TICKETS],
+        resolved=sum(ticket.resolved is not None for ticket in state.tickets.values()),
+        first_response_seconds=_mean(ticket.first_response_seconds for ticket in state.tickets.values()),
+        resolution_seconds=_mean(ticket.resolution_seconds for ticket in state.tickets.values()),
+        first_contact_share=_mean(ticket.at_first_contact for ticket in state.tickets.values()),
+    )
 
 
 def _open(name: str, ticket: Ticket) -> OpenTicket | None:
-    opened, status, severity, category = ticket
-    if status is None or status[2] == "resolved":
+    since, status, severity, category = ticket.since, ticket.status, ticket.severity, ticket.category
+    if since is None or status is None:
         return None
     return OpenTicket(
         ticket_id=name,
-        opened_at=instant(opened[0] if opened is not None else status[0]),
+        opened_at=instant(since),
         severity=int(severity[2]) if severity is not None else 3,
         category=category[2] if category is not None else None,
         reopened=status[2] == "reopened",
+        escalated=ticket.escalated is not None,
     )
 
 
 def _billing(state: State) -> Billing | None:
-    if not state.billing and not state.contract:
+    if not state.billing and not state.contract and state.invoices == invoices.NONE:
         return None
     unpaid, cancels = contracts.unpaid_since(state.contract), contracts.cancels_at(state.contract)
     facts = {name: msgspec.json.decode(register[2]) for name, register in state.billing.items()}
@@ -175,19 +215,60 @@ def _billing(state: State) -> Billing | None:
         renewal_at=dated(facts.get("renewal_at")),
         cancels_at=None if cancels is None else instant(cancels),
         payment_failed_since=None if unpaid is None else instant(unpaid),
+        overdue={name: instant(us) for name, us in state.invoices.open().items()},
+        plan_at=_stated(state, "plan"),
+        seats_at=_stated(state, "seats"),
     )
 
 
-def _feedback(answers: Mapping[str, Register]) -> Feedback | None:
-    if not answers:
+def _stated(state: State, fact: str) -> datetime | None:
+    register = state.billing.get(fact)
+    return None if register is None else instant(register[0])
+
+
+def _feedback(told: Surveys) -> Feedback | None:
+    if not told.answers:
         return None
-    nps, csat = answers.get("nps"), answers.get("csat")
+    nps, csat, ces = (told.latest(survey) for survey in ("nps", "csat", "ces"))
+    replies = [told.replied_at(answer) for answer in told.answers]
     return Feedback(
-        nps=None if nps is None else int(float(nps[2])),
-        nps_at=None if nps is None else instant(nps[0]),
-        csat=None if csat is None else float(csat[2]),
-        csat_at=None if csat is None else instant(csat[0]),
+        nps=None if nps is None else nps.level * 10 // NANO,
+        nps_at=None if nps is None else instant(nps.us),
+        csat=None if csat is None else csat.score / NANO,
+        csat_at=None if csat is None else instant(csat.us),
+        ces=None if ces is None else ces.score / NANO,
+        ces_at=None if ces is None else instant(ces.us),
+        levels={each.survey: each.level / NANO for each in (nps, csat, ces) if each is not None},
+        answers=len(told.answers),
+        replied=sum(at is not None for at in replies),
     )
+
+
+def _learning(told: learning.Learning) -> Learning | None:
+    if not told.courses and not told.steps:
+        return None
+    done = [us for us, _ in (*told.completed(), *told.steps.values())]
+    return Learning(
+        courses=len(told.courses),
+        courses_completed=len(told.completed()),
+        onboarding_steps=len(told.steps),
+        latest_at=instant(max(done)) if done else None,
+    )
+
+
+def _counts(state: State) -> dict[str, Counted]:
+    found = {}
+    for kind, sums in state.halvings.items():
+        number, _, _, last = state.kinds[kind]
+        second = last // 1_000_000
+        values = [told(standing(each, half, second)) for half, each in zip(LADDER, sums, strict=True)]
+        found[kind] = Counted(total=number, last_at=instant(last), decayed=values)
+    return found
+
+
+def _mean(numbers: Iterable[int | None]) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return float(f"{sum(known) / len(known):.9g}") if known else None
 
 
 def _decimal(nanos: int) -> str:

@@ -1,23 +1,31 @@
 """The state of a journey: a commutative join of what its touchpoints say, so that their order never matters."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from services.journey.domain.parts import halvings, invoices, learning, surveys, tickets
+from services.journey.domain.parts.halvings import Halvings
+from services.journey.domain.parts.invoices import Invoices
+from services.journey.domain.parts.joining import Register, either, greatest, latest, merged, newest
+from services.journey.domain.parts.learning import Learning
+from services.journey.domain.parts.surveys import Surveys
+from services.journey.domain.parts.tickets import Tickets
 from services.journey.domain.reading import Key
 
-FOLD = 2
+FOLD = 4
 """The number of this fold. It grows with every change of what a state means; lower ones are folded again first."""
 
 MOST_TRAITS = 200
 MOST_FEATURES = 200
 MOST_PURCHASES = 5
-MOST_ANSWERS = 100
+MOST_DATED = 100
+MOST_CONTRACT = 500
+MOST_GROUPS = 100
+MOST_ACCOUNT_TRAITS = 2_000
+MOST_CURRENCIES = 100
+MOST_CONSENTS = 500
 DAYS_COUNTED = 400
-
-Register = tuple[int, str, str]
-"""A value (as JSON text) stated at a place in event-time order; the later one holds."""
 
 Seen = tuple[int, int, str, int]
 """How often a kind was seen, first at (microseconds, message id), last at."""
@@ -25,16 +33,8 @@ Seen = tuple[int, int, str, int]
 Day = tuple[int, str, int, str]
 """A day's first and last value touchpoint: microseconds and message id of each."""
 
-Ticket = tuple[Key | None, Register | None, Register | None, Register | None]
-"""A ticket: when it was opened, its status, severity and category."""
-
 Contract = tuple[int, str, str, int | None]
 """What happened to a contract or its payment: microseconds, message id, kind, effective at."""
-
-Answer = tuple[int, str, int]
-"""An answer to an NPS survey: microseconds, message id, score."""
-
-_T = TypeVar("_T")
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -50,15 +50,17 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     purchases: list[Key] = []
     features: Mapping[str, int] = {}
     traits: Mapping[str, Register] = {}
-    tickets: Mapping[str, Ticket] = {}
+    tickets: Tickets = {}
     contract: list[Contract] = []
     billing: Mapping[str, Register] = {}
     revenue: Mapping[str, int] = {}
-    feedback: Mapping[str, Register] = {}
+    surveys: Surveys = surveys.NONE
+    learning: Learning = learning.NONE
+    invoices: Invoices = invoices.NONE
+    halvings: Halvings = {}
     consents: Mapping[str, Register] = {}
-    groups: Mapping[str, tuple[Key, Key]] = {}
+    groups: Mapping[str, Key] = {}
     account_traits: Mapping[str, Mapping[str, Register]] = {}
-    answers: list[Answer] = []
     referrals: list[Key] = []
     deletions: list[Key] = []
     live: int | None = None
@@ -74,30 +76,30 @@ def join(a: State, b: State) -> State:
         return b if a is EMPTY else a
     return State(
         touchpoints=a.touchpoints + b.touchpoints,
-        first=_either(a.first, b.first, min),
-        last=_either(a.last, b.last, max),
-        known=_either(a.known, b.known, min),
-        kinds=_merged(a.kinds, b.kinds, _seen),
-        counts=_merged(a.counts, b.counts, _counts),
-        days=_merged(a.days, b.days, _days),
+        first=either(a.first, b.first, min),
+        last=either(a.last, b.last, max),
+        known=either(a.known, b.known, min),
+        kinds=merged(a.kinds, b.kinds, _seen),
+        counts=merged(a.counts, b.counts, _counts),
+        days=merged(a.days, b.days, _days),
         purchases=sorted([*a.purchases, *b.purchases])[:MOST_PURCHASES],
-        features=_newest(_merged(a.features, b.features, max), MOST_FEATURES),
-        traits=_newest(_merged(a.traits, b.traits, max), MOST_TRAITS),
-        tickets=_merged(a.tickets, b.tickets, _ticket),
-        contract=sorted([*a.contract, *b.contract], key=_in_order)
-        if a.contract and b.contract
-        else a.contract or b.contract,
-        billing=_merged(a.billing, b.billing, max),
-        revenue=_merged(a.revenue, b.revenue, int.__add__),
-        feedback=_merged(a.feedback, b.feedback, max),
-        consents=_merged(a.consents, b.consents, max),
-        groups=_merged(a.groups, b.groups, _span),
-        account_traits=_merged(a.account_traits, b.account_traits, _traits),
-        answers=_latest(a.answers, b.answers),
-        referrals=_latest(a.referrals, b.referrals),
-        deletions=_latest(a.deletions, b.deletions),
-        live=_either(a.live, b.live, max),
-        history=_either(a.history, b.history, max),
+        features=newest(merged(a.features, b.features, max), MOST_FEATURES),
+        traits=newest(merged(a.traits, b.traits, max), MOST_TRAITS),
+        tickets=tickets.join(a.tickets, b.tickets),
+        contract=_contract(a.contract, b.contract),
+        billing=merged(a.billing, b.billing, max),
+        revenue=greatest(merged(a.revenue, b.revenue, int.__add__), MOST_CURRENCIES),
+        surveys=surveys.join(a.surveys, b.surveys),
+        learning=learning.join(a.learning, b.learning),
+        invoices=invoices.join(a.invoices, b.invoices),
+        halvings=halvings.join(a.halvings, b.halvings),
+        consents=newest(merged(a.consents, b.consents, max), MOST_CONSENTS),
+        groups=latest_groups(merged(a.groups, b.groups, max)),
+        account_traits=_account_traits(merged(a.account_traits, b.account_traits, _traits)),
+        referrals=latest(a.referrals, b.referrals, MOST_DATED),
+        deletions=latest(a.deletions, b.deletions, MOST_DATED),
+        live=either(a.live, b.live, max),
+        history=either(a.history, b.history, max),
     )
 
 
@@ -122,7 +124,12 @@ def account_of(state: State) -> str | None:
     """The account that the person belongs to now: that of the latest `group`."""
     if not state.groups:
         return None
-    return max(state.groups, key=lambda account: (state.groups[account][1], account))
+    return max(state.groups, key=lambda account: (state.groups[account], account))
+
+
+def latest_groups(groups: Mapping[str, Key]) -> Mapping[str, Key]:
+    """Of the accounts that a person was said to belong to, each with when last, those for which the person counts."""
+    return newest(groups, MOST_GROUPS)
 
 
 def share(state: State, account: str) -> State:
@@ -133,6 +140,7 @@ def share(state: State, account: str) -> State:
         known=None,
         traits=traits,
         contract=[],
+        invoices=invoices.NONE,
         billing={name: traits[name] for name in ("plan", "seats", "renewal_at", "mrr") if name in traits},
         consents={},
         groups={},
@@ -146,33 +154,6 @@ def known_from_start(state: State) -> State:
     return msgspec.structs.replace(state, known=state.first)
 
 
-def _either(a: _T | None, b: _T | None, pick: Callable[[Any, Any], Any]) -> _T | None:
-    if a is None or b is None:
-        return b if a is None else a
-    picked: _T = pick(a, b)
-    return picked
-
-
-def _merged(a: Mapping[Any, _T], b: Mapping[Any, _T], pick: Callable[[Any, Any], Any]) -> Mapping[Any, _T]:
-    if not a or not b:
-        return a or b
-    merged = dict(a)
-    for name, value in b.items():
-        known = merged.get(name)
-        merged[name] = value if known is None else pick(known, value)
-    return merged
-
-
-def _latest(a: list[Any], b: list[Any]) -> list[Any]:
-    return sorted([*a, *b])[-MOST_ANSWERS:] if a and b else a or b
-
-
-def _newest(values: Mapping[str, Any], most: int) -> Mapping[str, Any]:
-    if len(values) <= most:
-        return values
-    return dict(sorted(values.items(), key=lambda item: (item[1], item[0]))[-most:])
-
-
 def _seen(a: Seen, b: Seen) -> Seen:
     first = min(a[1:3], b[1:3])
     return (a[0] + b[0], first[0], first[1], max(a[3], b[3]))
@@ -180,10 +161,10 @@ def _seen(a: Seen, b: Seen) -> Seen:
 
 def _counts(a: Mapping[str, int], b: Mapping[str, int]) -> Mapping[str, int]:
     """How often by day since 1970: of the latest days with any."""
-    merged = _merged(a, b, int.__add__)
-    if len(merged) <= DAYS_COUNTED:
-        return merged
-    return {day: merged[day] for day in sorted(merged, key=int)[-DAYS_COUNTED:]}
+    both = merged(a, b, int.__add__)
+    if len(both) <= DAYS_COUNTED:
+        return both
+    return {day: both[day] for day in sorted(both, key=int)[-DAYS_COUNTED:]}
 
 
 def _day(a: Day, b: Day) -> Day:
@@ -191,20 +172,27 @@ def _day(a: Day, b: Day) -> Day:
 
 
 def _days(a: Mapping[str, Day], b: Mapping[str, Day]) -> Mapping[str, Day]:
-    return _merged(a, b, _day)
+    return merged(a, b, _day)
 
 
 def _traits(a: Mapping[str, Register], b: Mapping[str, Register]) -> Mapping[str, Register]:
-    return _newest(_merged(a, b, max), MOST_TRAITS)
+    return newest(merged(a, b, max), MOST_TRAITS)
 
 
-def _ticket(a: Ticket, b: Ticket) -> Ticket:
-    return (_either(a[0], b[0], min), _either(a[1], b[1], max), _either(a[2], b[2], max), _either(a[3], b[3], max))
+def _account_traits(traits: Mapping[str, Mapping[str, Register]]) -> Mapping[str, Mapping[str, Register]]:
+    """The newest traits of all accounts together. Whole accounts cannot go: one that came back would have lost some."""
+    if sum(map(len, traits.values())) <= MOST_ACCOUNT_TRAITS:
+        return traits
+    every = sorted((register, account, name) for account, named in traits.items() for name, register in named.items())
+    kept: dict[str, dict[str, Register]] = {}
+    for register, account, name in every[-MOST_ACCOUNT_TRAITS:]:
+        kept.setdefault(account, {})[name] = register
+    return kept
 
 
-def _span(a: tuple[Key, Key], b: tuple[Key, Key]) -> tuple[Key, Key]:
-    return (min(a[0], b[0]), max(a[1], b[1]))
+def _contract(a: list[Contract], b: list[Contract]) -> list[Contract]:
+    return sorted([*a, *b], key=_in_order)[-MOST_CONTRACT:] if a and b else a or b
 
 
-def _in_order(event: Contract) -> tuple[int, str, str, int]:
-    return (event[0], event[1], event[2], event[3] or 0)
+def _in_order(event: Contract) -> tuple[int, str, str, bool, int]:
+    return (event[0], event[1], event[2], event[3] is not None, event[3] or 0)

@@ -10,11 +10,16 @@ import msgspec
 from jornada.rules import Sort, Terms
 from jornada.rules.checking import instant_of
 from jornada.rules.terms import TRAIT
-from services.journey.domain import contracts, silences, vocabulary
+from services.journey.domain import contracts, decay, silences
+from services.journey.domain.decay import LADDER
+from services.journey.domain.parts.tickets import Ticket
 from services.journey.domain.reading import NANO
 from services.journey.domain.rules import STAGES, RuleSet
 from services.journey.domain.stages import Entry
-from services.journey.domain.state import Day, State, Ticket, value_days
+from services.journey.domain.state import Day, State, value_days
+from services.journey.domain.vocabulary import ALL_KINDS
+
+_SECOND = 1_000_000
 
 
 class Measured(NamedTuple):
@@ -74,6 +79,15 @@ class StateView:
             self._by_day[kind] = {int(day): number for day, number in self.state.counts.get(kind, {}).items()}
         return self._by_day[kind]
 
+    def decayed(self, kind: str, half_life: int, at: int) -> int:
+        sums = self.state.halvings.get(kind)
+        return 0 if sums is None else decay.billionths(sums[LADDER.index(half_life)], half_life, at // _SECOND)
+
+    def decays_below(self, kind: str, half_life: int, level: int) -> int | None:
+        sums = self.state.halvings.get(kind)
+        second = None if sums is None else decay.below_at(sums[LADDER.index(half_life)], half_life, level)
+        return None if second is None else second * _SECOND
+
     def value_days(self) -> Mapping[int, Day]:
         """The days with an act of use that the rules count."""
         return value_days(self.state, self.rules.value_classes)
@@ -85,12 +99,14 @@ class StateView:
 
     def feedback(self, survey: str) -> Decimal | None:
         """The latest score of a survey."""
-        register = self.state.feedback.get(survey)
-        return None if register is None else Decimal(register[2])
+        answer = self.state.surveys.latest(survey)
+        if answer is None:
+            return None
+        return Decimal(answer.level * 10) / NANO if survey == "nps" else Decimal(answer.score) / NANO
 
     def open_tickets(self) -> list[Ticket]:
         """The tickets that stand open."""
-        return [each for each in self.state.tickets.values() if each[1] is not None and each[1][2] != "resolved"]
+        return [each for each in self.state.tickets.values() if each.since is not None]
 
 
 def _of_sort(value: Any, sort: type) -> Any:
@@ -112,13 +128,12 @@ def _own_gap(view: StateView) -> int:
 
 
 def _oldest(view: StateView) -> int | None:
-    opened = [(each[0] or each[1] or (0,))[0] for each in view.open_tickets()]
-    return min(opened, default=None)
+    return min((each.since for each in view.open_tickets() if each.since is not None), default=None)
 
 
 def _answered(view: StateView, survey: str) -> int | None:
-    register = view.state.feedback.get(survey)
-    return None if register is None else register[0]
+    answer = view.state.surveys.latest(survey)
+    return None if answer is None else answer.us
 
 
 def _revenue(view: StateView, currency: str) -> Decimal:
@@ -142,6 +157,16 @@ MEASURES: Mapping[str, Measured] = {
     "billing.mrr": Measured(Sort.NUMBER, "monthly revenue, in its own currency", _mrr),
     "feedback.nps": Measured(Sort.NUMBER, "the latest NPS answer, 0 to 10", lambda view: view.feedback("nps")),
     "feedback.csat": Measured(Sort.NUMBER, "the latest CSAT answer", lambda view: view.feedback("csat")),
+    "feedback.ces": Measured(Sort.NUMBER, "the latest CES answer", lambda view: view.feedback("ces")),
+    "billing.overdue": Measured(
+        Sort.NUMBER, "invoices that stand overdue", lambda view: len(view.state.invoices.open())
+    ),
+    "learning.courses_completed": Measured(
+        Sort.NUMBER, "courses completed, each once", lambda view: len(view.state.learning.completed())
+    ),
+    "learning.onboarding_steps": Measured(
+        Sort.NUMBER, "onboarding steps completed, each once", lambda view: len(view.state.learning.steps)
+    ),
     "trainings_completed": Measured(Sort.NUMBER, "trainings completed", lambda view: view.count("training_completed")),
 }
 
@@ -174,14 +199,24 @@ DATES: Mapping[str, Dated] = {
     ),
     "support.oldest_open_at": Dated("the oldest ticket that stands open", _oldest),
     "feedback.nps_at": Dated("the latest NPS answer", lambda view: _answered(view, "nps")),
+    "billing.overdue_since": Dated(
+        "the oldest invoice that stands overdue", lambda view: min(view.state.invoices.open().values(), default=None)
+    ),
+    "feedback.ces_at": Dated("the latest CES answer", lambda view: _answered(view, "ces")),
     "feedback.csat_at": Dated("the latest CSAT answer", lambda view: _answered(view, "csat")),
 }
 
 TERMS = Terms(
     stages=frozenset(STAGES),
-    kinds=vocabulary.ALL_KINDS,
+    kinds=ALL_KINDS,
     measures={name: each.sort for name, each in MEASURES.items()}
     | {name: each.sort for name, each in FAMILIES.items()},
     dates=frozenset(DATES),
+    half_lives=frozenset(LADDER),
 )
-"""What a condition may name here."""
+"""What a condition may name where a workspace says nothing."""
+
+
+def terms(kinds: frozenset[str]) -> Terms:
+    """What the conditions of a workspace of these kinds may name."""
+    return msgspec.structs.replace(TERMS, kinds=kinds)

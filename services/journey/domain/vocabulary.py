@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+import msgspec
+
 from jornada.events.touchpoints import CallType
 
 CUSTOM = "custom"
@@ -104,16 +106,90 @@ def _kind(name: str) -> str:
 KINDS: Mapping[str, str] = {
     name.strip(): _kind(name.strip()) for line in _LISTED.strip().splitlines() for name in line.split(",")
 }
-"""Event names to kinds; whatever is not listed is `custom`."""
+"""Event names to kinds, as shipped; whatever is not listed is `custom`."""
 
 ALL_KINDS = frozenset({*KINDS.values(), *_CALLS.values(), CUSTOM, "campaign_touched"})
-"""Every kind that a touchpoint may have."""
+"""Every kind that ships."""
+
+MOST_NAMES = 500
+MOST_OWN_KINDS = 100
+LONGEST_NAME = 200
+
+_OWN_KIND = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_OF_CALLS = frozenset({"identified", "aliased", "grouped", "campaign_touched"})
 
 
-def kind_of(type_: CallType, event: str | None, campaign: bool) -> str:
-    """The kind of a call; `campaign` says whether it carries one."""
-    kind = _CALLS.get(type_) or KINDS.get(event or "", CUSTOM)
-    return "campaign_touched" if campaign and kind in _CAMPAIGNED else kind
+class Meaning(msgspec.Struct, frozen=True):
+    """What a workspace says of an event name: its kind, or None for the one it has anyway, and whether it is use."""
+
+    kind: str | None = None
+    use: bool = True
+
+
+class Vocabulary(msgspec.Struct, frozen=True):
+    """A workspace's map from names to kinds: what ships, save for the names it gives a meaning of its own.
+
+    `version` is that of the latest change, 0 where there never was one.
+    """
+
+    meanings: Mapping[str, Meaning] = {}
+    version: int = 0
+
+    def kind_of(self, type_: CallType, event: str | None, campaign: bool) -> str:
+        """The kind of a call; `campaign` says whether it carries one."""
+        kind = _CALLS.get(type_) or self._named(event or "")
+        return "campaign_touched" if campaign and kind in _CAMPAIGNED else kind
+
+    def class_of(self, type_: CallType, event: str | None, kind: str) -> str | None:
+        """Under which class a day with it is a value day; None for what is no use."""
+        meaning = None if type_ in _CALLS else self.meanings.get(event or "")
+        if meaning is not None and not meaning.use:
+            return None
+        return VALUE_CLASSES.get(kind) if kind in ALL_KINDS else "use"
+
+    def own_kinds(self) -> frozenset[str]:
+        """The kinds that this workspace made."""
+        given = {meaning.kind for meaning in self.meanings.values() if meaning.kind is not None}
+        return frozenset(given - ALL_KINDS)
+
+    def kinds(self) -> frozenset[str]:
+        """Every kind that a touchpoint may have here."""
+        return ALL_KINDS | self.own_kinds()
+
+    def _named(self, event: str) -> str:
+        meaning = self.meanings.get(event)
+        if meaning is not None and meaning.kind is not None:
+            return meaning.kind
+        return KINDS.get(event, CUSTOM)
+
+
+NONE = -1
+"""The version of no vocabulary: what is marked with it was told in none, and is folded again."""
+
+SHIPPED = Vocabulary()
+"""What holds where a workspace says nothing."""
+
+
+def flaws(meanings: Mapping[str, Meaning]) -> list[tuple[str, str]]:
+    """Everything wrong with what a workspace would say, all of it: (the name, or nothing; what is wrong)."""
+    found = [(name, why) for name, meaning in meanings.items() if (why := _flaw(name, meaning)) is not None]
+    if len(meanings) > MOST_NAMES:
+        found.append(("", f"At most {MOST_NAMES} names have a meaning of their own."))
+    if len(Vocabulary(meanings).own_kinds()) > MOST_OWN_KINDS:
+        found.append(("", f"A workspace makes at most {MOST_OWN_KINDS} kinds."))
+    return found
+
+
+def _flaw(name: str, meaning: Meaning) -> str | None:
+    if not 0 < len(name) <= LONGEST_NAME or "\x00" in name:
+        return f"A name has 1 to {LONGEST_NAME} characters, none of them NUL."
+    if meaning.kind is None:
+        return None
+    if meaning.kind in _OF_CALLS:
+        return f"No name makes a touchpoint {meaning.kind}: what the call is does."
+    if not _OWN_KIND.fullmatch(meaning.kind):
+        return "A kind is of a-z, 0-9 and _, at most 60, and begins with a letter."
+    return None
 
 
 def channel_of(kind: str) -> str | None:

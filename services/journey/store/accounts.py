@@ -6,7 +6,8 @@ from uuid import UUID
 
 from jornada.db import Connection
 from jornada.events import SubjectId, WorkspaceId, decode, encode
-from services.journey.domain.state import FOLD, State
+from services.journey.domain.state import EMPTY, FOLD, State
+from services.journey.domain.vocabulary import NONE
 
 Shares = Mapping[tuple[SubjectId, SubjectId], State]
 """(account, customer) to what the customer adds to the account; an account's own touchpoints are its own share."""
@@ -14,11 +15,12 @@ Shares = Mapping[tuple[SubjectId, SubjectId], State]
 
 class _Share(NamedTuple):
     fold: int
+    vocabulary: int
     state: State
 
 
-async def save(connection: Connection, workspace: WorkspaceId, shares: Shares) -> None:
-    """Stores shares."""
+async def save(connection: Connection, workspace: WorkspaceId, shares: Shares, vocabulary: int) -> None:
+    """Stores shares, told in a version of the vocabulary."""
     ordered = sorted(shares)
     await connection.execute(
         """insert into account_shares (workspace, account, customer, share)
@@ -27,7 +29,7 @@ async def save(connection: Connection, workspace: WorkspaceId, shares: Shares) -
         workspace,
         [account for account, _ in ordered],
         [customer for _, customer in ordered],
-        [encode(_Share(FOLD, shares[each])) for each in ordered],
+        [encode(_Share(FOLD, vocabulary, shares[each])) for each in ordered],
     )
 
 
@@ -49,25 +51,32 @@ async def forget(
     return {SubjectId(account) for account, _ in gone}
 
 
-async def own(connection: Connection, workspace: WorkspaceId, accounts: Collection[UUID]) -> dict[SubjectId, State]:
-    """What accounts' own touchpoints add up to, locked in the order of their ids."""
+async def spoil(connection: Connection, workspace: WorkspaceId, accounts: Collection[SubjectId]) -> None:
+    """Has the accounts' own shares be of no vocabulary: whoever looks at one folds it again."""
+    await save(connection, workspace, {(account, account): EMPTY for account in accounts}, NONE)
+
+
+async def own(
+    connection: Connection, workspace: WorkspaceId, accounts: Collection[UUID], vocabulary: int
+) -> dict[SubjectId, State | None]:
+    """What accounts' own touchpoints add up to, locked in the order of their ids; None for what must be told again."""
     rows = await connection.fetch(
         """select account, share from account_shares where workspace = $1 and account = any($2) and customer = account
            order by account for no key update""",
         workspace,
         sorted(accounts),
     )
-    return {SubjectId(row["account"]): share for row in rows if (share := _state(row["share"])) is not None}
+    return {SubjectId(row["account"]): _state(row["share"], vocabulary) for row in rows}
 
 
 async def of(
-    connection: Connection, workspace: WorkspaceId, account: SubjectId
+    connection: Connection, workspace: WorkspaceId, account: SubjectId, vocabulary: int
 ) -> tuple[dict[SubjectId, State], set[SubjectId]]:
-    """The shares of an account by customer, and the customers whose share another fold made."""
+    """The shares of an account by customer, and the customers whose share another fold or vocabulary made."""
     rows = await connection.fetch(
         "select customer, share from account_shares where workspace = $1 and account = $2", workspace, account
     )
-    states = {SubjectId(row["customer"]): _state(row["share"]) for row in rows}
+    states = {SubjectId(row["customer"]): _state(row["share"], vocabulary) for row in rows}
     return (
         {customer: state for customer, state in states.items() if state is not None},
         {customer for customer, state in states.items() if state is None},
@@ -94,6 +103,9 @@ async def claim(connection: Connection, workspace: WorkspaceId, subjects: Collec
     return {SubjectId(row["subject"]) for row in rows}
 
 
-def _state(share: bytes) -> State | None:
+def _state(share: bytes, vocabulary: int) -> State | None:
     fold, _, _ = share.removeprefix(b"[").partition(b",")
-    return decode(share, _Share).state if int(fold) == FOLD else None
+    if int(fold) != FOLD:
+        return None
+    stored: _Share = decode(share, _Share)
+    return stored.state if stored.vocabulary == vocabulary else None

@@ -35,7 +35,7 @@ async def next_piece(connection: Connection, workspace: WorkspaceId, by_device: 
     if far is None:
         return []
     rows = await connection.fetch(
-        f"""select {place} as place, occurred_at, message_id, source, kind, record
+        f"""select {place} as place, occurred_at, message_id, source, record
             from touchpoints where workspace = $1 and {place} is not null
               and ($2::{type_} is null
                    or ({place}, occurred_at, message_id, source) > ($2, $3::timestamptz, $4::text, $5::text))
@@ -45,8 +45,8 @@ async def next_piece(connection: Connection, workspace: WorkspaceId, by_device: 
         most,
     )
     await _note(connection, workspace, by_device, rows[-1] if len(rows) == most else None)
-    told = [row["record"] for row in rows if row["kind"] == "identified"]
-    return [read(decode(record, Touchpoint)) for record in told]
+    told: list[Touchpoint] = [decode(row["record"], Touchpoint) for row in rows]
+    return [read(touchpoint) for touchpoint in told if touchpoint.type == "identify"]
 
 
 async def _note(connection: Connection, workspace: WorkspaceId, by_device: bool, last: asyncpg.Record | None) -> None:

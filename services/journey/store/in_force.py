@@ -1,19 +1,22 @@
-"""By what each workspace's journeys are told: the rule set it chose, its segments and personas."""
+"""By what each workspace's journeys are told: its rule set, its segments and personas, its vocabulary."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
+from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from jornada.db import Connection
 from jornada.events import WorkspaceId, decode, encode
-from jornada.rules import Condition, parse, write
+from jornada.rules import Condition, Invalid, parse, write
 from services.journey.domain.rules import DEFAULT, OWN, RULE_SETS, RuleSet
 from services.journey.domain.segments import Definition, InForce, Role
-from services.journey.domain.view import TERMS
+from services.journey.domain.view import terms
+from services.journey.domain.vocabulary import ALL_KINDS, Meaning
+from services.journey.store import vocabularies
 
 _encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
 
@@ -101,21 +104,53 @@ async def define(
     return version
 
 
+async def speak(
+    connection: Connection, workspace: WorkspaceId, meanings: Mapping[str, Meaning | None], by: UUID, now: datetime
+) -> int:
+    """Gives names meanings, or with None takes theirs away; every subject is told anew. Returns the new version.
+
+    Waits for batches under the old one.
+    """
+    version = await _next_version(connection, workspace)
+    await vocabularies.write(connection, workspace, version, meanings, by, now)
+    await _tell_anew(connection, workspace, None)
+    return version
+
+
+async def lost_without(connection: Connection, workspace: WorkspaceId, kinds: frozenset[str]) -> list[str]:
+    """What is in force and asks for a kind that is none of these: `segments/name`, `personas/name`, `stages`."""
+    known, lost = terms(kinds), []
+    for each in await conditions(connection, workspace):
+        try:
+            parse(decode(each.condition, dict), known)
+        except Invalid:
+            lost.append(f"{each.role}s/{each.name}")
+    rules = (await read(connection, workspace)).rules
+    return lost if kinds.issuperset(rules.onboarding_kinds) else [*lost, "stages"]
+
+
 def text_of(condition: Condition) -> bytes:
     """A condition as it is stored: JSON, the same for equal ones."""
     return _encoder.encode(write(condition))
 
 
 async def _in_force(connection: Connection, workspace: WorkspaceId, row: asyncpg.Record) -> InForce:
-    found = await conditions(connection, workspace) if row["version"] else []
-    definitions = _compiled(tuple((each.role, each.name, each.condition) for each in found))
-    rules = RULE_SETS[row["rules"]] if row["own"] is None else decode(row["own"], RuleSet)
-    return InForce(rules, definitions, row["version"])
+    if not row["version"]:
+        return InForce(_rules(row))
+    found = await conditions(connection, workspace)
+    spoken = await vocabularies.read(connection, workspace)
+    definitions = _compiled(tuple((each.role, each.name, each.condition) for each in found), spoken.own_kinds())
+    return InForce(_rules(row), definitions, row["version"], spoken)
+
+
+def _rules(row: asyncpg.Record) -> RuleSet:
+    return RULE_SETS[row["rules"]] if row["own"] is None else decode(row["own"], RuleSet)
 
 
 @lru_cache(maxsize=1_000)
-def _compiled(found: Sequence[tuple[Role, str, bytes]]) -> tuple[Definition, ...]:
-    return tuple(Definition(role, name, parse(decode(condition, dict), TERMS)) for role, name, condition in found)
+def _compiled(found: Sequence[tuple[Role, str, bytes]], own_kinds: frozenset[str]) -> tuple[Definition, ...]:
+    known = terms(ALL_KINDS | own_kinds)
+    return tuple(Definition(role, name, parse(decode(condition, dict), known)) for role, name, condition in found)
 
 
 async def _next_version(connection: Connection, workspace: WorkspaceId) -> int:

@@ -19,8 +19,11 @@ from services.journey.domain.snapshot import Standing, snapshot
 from services.journey.domain.stages import Entry, timeline
 from services.journey.domain.state import EMPTY, FOLD, State
 from services.journey.domain.view import StateView
+from services.journey.domain.vocabulary import Vocabulary
 from services.journey.store import accounts, identifiers, in_force, neighbourhoods, sessions, touchpoints
 from services.journey.store.subjects import kept
+
+_LOOKED_AT = 5_000
 
 
 class Filter(NamedTuple):
@@ -87,15 +90,15 @@ async def customer(
     connection: Connection, workspace: WorkspaceId, id_: SubjectId, as_of: datetime, *, past: bool
 ) -> JourneySnapshot | None:
     """A customer as of an instant, None where nothing of it counts by then. `past` leaves out what is later."""
-    row = await _row(connection, workspace, id_, "customer")
+    force = await in_force.read(connection, workspace)
+    row = await _row(connection, workspace, id_, "customer", force.vocabulary)
     if row is None:
         return None
     members = (await identifiers.members(connection, workspace, [id_])).get(id_, [])
-    force = await in_force.read(connection, workspace)
     whole, count, walk = row.state, row.sessions, resumed(row.state or EMPTY, row.kept, force)
     later = past and whole is not None and whole.last is not None and whole.last[0] > micros(as_of)
     if whole is None or later or walk is None:
-        told = await touchpoints.of(connection, workspace, [owner for owner, _ in members])
+        told = await touchpoints.of(connection, workspace, [owner for owner, _ in members], force.vocabulary)
         until = [reading for _, reading in told if not past or reading.key[0] <= micros(as_of)]
         whole, count, walk = folding.fold(until), len(coalesced(singles(until))), Walk(then=until)
     entries = timeline(whole, force.rules)
@@ -121,23 +124,24 @@ async def account(
     connection: Connection, workspace: WorkspaceId, id_: SubjectId, as_of: datetime, *, past: bool
 ) -> JourneySnapshot | None:
     """An account as of an instant, None where nothing of it counts by then."""
-    row = await _row(connection, workspace, id_, "account")
+    force = await in_force.read(connection, workspace)
+    row = await _row(connection, workspace, id_, "account", force.vocabulary)
     members = (await identifiers.members(connection, workspace, [id_])).get(id_, [])
     if row is None or not members:
         return None
-    shares, old = await accounts.of(connection, workspace, id_)
+    shares, old = await accounts.of(connection, workspace, id_, force.vocabulary.version)
     whole = row.state
     if old or whole is None or (past and whole.last is not None and whole.last[0] > micros(as_of)):
         name = members[0][1].value
-        shares = await _shares_until(connection, workspace, id_, name, set(shares) | old, as_of if past else None)
+        until = as_of if past else None
+        shares = await _shares_until(connection, workspace, force, id_, name, set(shares) | old, until)
         whole = state.known_from_start(state.joined(shares.values()))
     people = [share for each, share in sorted(shares.items()) if each != id_]
     identifiers_ = [identifier for _, identifier in members]
     standing = Standing(
         workspace=workspace, type="account", id=id_, identifiers=identifiers_, sessions=0, people=people
     )
-    rules = (await in_force.read(connection, workspace)).rules
-    return snapshot(whole, standing, rules, as_of, row.version, timeline(whole, rules))
+    return snapshot(whole, standing, force.rules, as_of, row.version, timeline(whole, force.rules))
 
 
 async def listed(
@@ -200,6 +204,27 @@ async def states(
     return [(row["id"], row["type"], row["stage"], decode(row["state"], State)) for row in rows]
 
 
+async def subjects_count(connection: Connection, workspace: WorkspaceId) -> int:
+    """How many customers and accounts there are."""
+    count: int = await connection.fetchval(
+        "select count(*) from subjects where workspace = $1 and stage is not null", workspace
+    )
+    return count
+
+
+async def every(connection: Connection, workspace: WorkspaceId, step: int) -> list[tuple[UUID, SubjectType]]:
+    """The id and type of every `step`th subject, by id."""
+    rows = await connection.fetch(
+        """select id, type from (
+               select id, type, row_number() over (order by id) as place from subjects
+               where workspace = $1 and stage is not null) as numbered
+           where place % $2 = 0 order by id""",
+        workspace,
+        step,
+    )
+    return [(row["id"], row["type"]) for row in rows]
+
+
 async def kinds_seen(connection: Connection, workspace: WorkspaceId, customers: int) -> Mapping[str, int]:
     """What the newest customers were seen to do: each kind, and how often."""
     rows = await connection.fetch(
@@ -240,34 +265,65 @@ class Path(NamedTuple):
     until: datetime | None = None
 
 
-async def path(
-    connection: Connection, workspace: WorkspaceId, id_: SubjectId, wanted: Path
-) -> list[tuple[Reading, UUID | None]]:
-    """A page of a subject's touchpoints, each with the id of its session."""
+class Page(NamedTuple):
+    """Touchpoints of a path, each with the id of its session; `next` is the place before which it goes on."""
+
+    steps: list[tuple[Reading, UUID | None]]
+    next: tuple[int, str, str] | None
+
+
+async def path(connection: Connection, workspace: WorkspaceId, id_: SubjectId, wanted: Path) -> Page:
+    """A page of a subject's touchpoints. One of a rare kind may be shorter than asked for, and go on."""
     owners = [owner for owner, _ in (await identifiers.members(connection, workspace, [id_])).get(id_, [])]
-    begins, ends = None, wanted.until
+    spoken = (await in_force.read(connection, workspace)).vocabulary
+    span: tuple[datetime | None, datetime | None] = (None, wanted.until)
     if wanted.session is not None:
         every = (await sessions.of(connection, workspace, [id_])).get(id_, [])
         session = next((each for each in every if each.id == wanted.session), None)
         if session is None:
-            return []
-        begins, ends = instant(session.started), min(instant(session.ended), wanted.until or instant(session.ended))
-    before = (instant(wanted.before[0]), *wanted.before[1:]) if wanted.before else (None, None, None)
+            return Page([], None)
+        span = instant(session.started), min(instant(session.ended), wanted.until or instant(session.ended))
+    found: list[Reading] = []
+    before, looked_at, more = wanted.before, 0, True
+    while more and len(found) <= wanted.limit and looked_at < _LOOKED_AT:
+        size = wanted.limit + 1 if wanted.kind is None else _LOOKED_AT // 5
+        piece = await _piece(connection, workspace, owners, spoken, span, before, size)
+        looked_at, more = looked_at + len(piece), len(piece) == size
+        found += [reading for reading in piece if wanted.kind is None or reading.kind == wanted.kind]
+        before = _place(piece[-1]) if piece else None
+    if len(found) > wanted.limit:
+        before, more = _place(found[wanted.limit - 1]), True
+    steps = await _sat(connection, workspace, id_, found[: wanted.limit])
+    return Page(steps, before if more else None)
+
+
+async def _piece(
+    connection: Connection,
+    workspace: WorkspaceId,
+    owners: Sequence[UUID],
+    spoken: Vocabulary,
+    span: tuple[datetime | None, datetime | None],
+    before: tuple[int, str, str] | None,
+    limit: int,
+) -> list[Reading]:
+    """The latest touchpoints of owners within a span of time and before a place."""
+    place = (instant(before[0]), *before[1:]) if before else (None, None, None)
     rows = await connection.fetch(
         """select record from touchpoints where workspace = $1 and owner = any($2)
-             and ($3::text is null or kind = $3)
-             and ($4::timestamptz is null or occurred_at >= $4) and ($5::timestamptz is null or occurred_at <= $5)
-             and ($6::timestamptz is null or (occurred_at, message_id, source) < ($6, $7::text, $8::text))
-           order by occurred_at desc, message_id desc, source desc limit $9""",
+             and ($3::timestamptz is null or occurred_at >= $3) and ($4::timestamptz is null or occurred_at <= $4)
+             and ($5::timestamptz is null or (occurred_at, message_id, source) < ($5, $6::text, $7::text))
+           order by occurred_at desc, message_id desc, source desc limit $8""",
         workspace,
         owners,
-        wanted.kind,
-        begins,
-        ends,
-        *before,
-        wanted.limit,
+        *span,
+        *place,
+        limit,
     )
-    return await _sat(connection, workspace, id_, [read(decode(row["record"], Touchpoint)) for row in rows])
+    return [read(decode(row["record"], Touchpoint), spoken) for row in rows]
+
+
+def _place(reading: Reading) -> tuple[int, str, str]:
+    return (*reading.key, reading.touchpoint.source)
 
 
 async def one(
@@ -283,7 +339,8 @@ async def one(
         message_id,
         source,
     )
-    return await _sat(connection, workspace, id_, [read(decode(row["record"], Touchpoint)) for row in rows])
+    spoken = (await in_force.read(connection, workspace)).vocabulary
+    return await _sat(connection, workspace, id_, [read(decode(row["record"], Touchpoint), spoken) for row in rows])
 
 
 async def _sat(
@@ -300,9 +357,11 @@ def _session(found: Sequence[Session], us: int) -> UUID | None:
     return next((session.id for session in found if session.started <= us <= session.ended), None)
 
 
-async def _row(connection: Connection, workspace: WorkspaceId, id_: SubjectId, type_: SubjectType) -> _Row | None:
+async def _row(
+    connection: Connection, workspace: WorkspaceId, id_: SubjectId, type_: SubjectType, vocabulary: Vocabulary
+) -> _Row | None:
     row = await connection.fetchrow(
-        "select state, version, sessions, fold, stays from subjects"
+        "select state, version, sessions, fold, vocabulary, stays from subjects"
         " where workspace = $1 and id = $2 and type = $3 and merged_into is null",
         workspace,
         id_,
@@ -310,7 +369,8 @@ async def _row(connection: Connection, workspace: WorkspaceId, id_: SubjectId, t
     )
     if row is None:
         return None
-    state_ = decode(row["state"], State) if row["fold"] == FOLD else None
+    of_now = row["fold"] == FOLD and row["vocabulary"] == vocabulary.version
+    state_ = decode(row["state"], State) if of_now else None
     return _Row(state_, row["version"], row["sessions"], kept(row["stays"]))
 
 
@@ -323,6 +383,7 @@ async def _account_id(connection: Connection, workspace: WorkspaceId, name: str)
 async def _shares_until(
     connection: Connection,
     workspace: WorkspaceId,
+    force: InForce,
     id_: SubjectId,
     name: str,
     customers: set[SubjectId],
@@ -332,7 +393,7 @@ async def _shares_until(
     members = await identifiers.members(connection, workspace, customers)
     whose = {owner: each for each, theirs in members.items() for owner, _ in theirs}
     told: dict[SubjectId, list[Reading]] = {}
-    for owner, reading in await touchpoints.of(connection, workspace, whose):
+    for owner, reading in await touchpoints.of(connection, workspace, whose, force.vocabulary):
         if not reading.ours and (as_of is None or reading.key[0] <= micros(as_of)):
             told.setdefault(whose[owner], []).append(reading)
     shares: dict[SubjectId, State] = {}

@@ -8,13 +8,17 @@ from jornada.bus.carrier import Record
 from jornada.bus.offsets import NEXT_VERSION
 from jornada.bus.publisher import Stored, Subject
 from jornada.db import Connection
-from jornada.events import JOURNEYS, SubjectId, SubjectType, WorkspaceId, decode, topic_key
+from jornada.events import JOURNEYS, SubjectId, SubjectType, WorkspaceId, decode, encode, topic_key
 from services.journey.domain.segments import Kept
 from services.journey.domain.state import EMPTY, FOLD, State
+from services.journey.domain.vocabulary import NONE
 
 
 class Row(NamedTuple):
-    """A subject as it is stored. `state` is EMPTY where it merged into another."""
+    """A subject as it is stored. `state` is EMPTY where it merged into another.
+
+    `fold` and `vocabulary` tell by which fold, and in which version of the workspace's vocabulary, it was made.
+    """
 
     id: SubjectId
     type: SubjectType
@@ -22,6 +26,7 @@ class Row(NamedTuple):
     state: State
     sessions: int
     fold: int
+    vocabulary: int = 0
     kept: Kept | None = None
 
 
@@ -44,7 +49,7 @@ class Saved(NamedTuple):
 async def locked(connection: Connection, workspace: WorkspaceId, ids: Collection[UUID]) -> dict[SubjectId, Row]:
     """The rows of those that exist, locked in the order of their ids."""
     rows = await connection.fetch(
-        """select id, type, merged_into, state, sessions, fold, stays from subjects
+        """select id, type, merged_into, state, sessions, fold, vocabulary, stays from subjects
            where workspace = $1 and id = any($2) order by id for no key update""",
         workspace,
         sorted(ids),
@@ -58,6 +63,7 @@ async def locked(connection: Connection, workspace: WorkspaceId, ids: Collection
             decode(row["state"], State) if row["fold"] == FOLD else EMPTY,
             row["sessions"],
             row["fold"],
+            row["vocabulary"],
             kept(row["stays"]),
         )
         for row in rows
@@ -69,28 +75,82 @@ def kept(stays: bytes | None) -> Kept | None:
     return None if stays is None else decode(stays, Kept)
 
 
+async def published(connection: Connection, workspace: WorkspaceId, ids: Collection[SubjectId]) -> set[SubjectId]:
+    """Those of the subjects whose event is or will be on the stream."""
+    if not ids:
+        return set()
+    rows = await connection.fetch(
+        "select id from subjects where workspace = $1 and id = any($2) and snapshot is not null", workspace, list(ids)
+    )
+    return {SubjectId(row["id"]) for row in rows}
+
+
 async def draw_versions(connection: Connection, count: int) -> list[int]:
     """New versions; to be drawn while the rows are locked."""
     rows = await connection.fetch(f"select {NEXT_VERSION} as version from generate_series(1, $1)", count)  # noqa: S608
     return sorted(row["version"] for row in rows)
 
 
-async def save(connection: Connection, workspace: WorkspaceId, saved: Sequence[Saved]) -> None:
-    """Stores subjects."""
+async def save(connection: Connection, workspace: WorkspaceId, saved: Sequence[Saved], vocabulary: int = 0) -> None:
+    """Stores subjects, told in a version of the vocabulary."""
     ordered = sorted(saved)
     await connection.execute(
         """insert into subjects (workspace, id, type, version, state, sessions, snapshot, merged_into, stage, name,
-                                 account, stays, fold)
-           select $1, *, $13 from unnest($2::uuid[], $3::text[], $4::bigint[], $5::bytea[], $6::int[], $7::bytea[],
+                                 account, stays, fold, vocabulary)
+           select $1, *, $13, $14 from unnest($2::uuid[], $3::text[], $4::bigint[], $5::bytea[], $6::int[], $7::bytea[],
                                          $8::uuid[], $9::text[], $10::text[], $11::uuid[], $12::bytea[])
            on conflict (workspace, id) do update
            set version = excluded.version, state = excluded.state, sessions = excluded.sessions,
                snapshot = excluded.snapshot, merged_into = excluded.merged_into, stage = excluded.stage,
-               name = excluded.name, account = excluded.account, stays = excluded.stays, fold = excluded.fold""",
+               name = excluded.name, account = excluded.account, stays = excluded.stays, fold = excluded.fold,
+               vocabulary = excluded.vocabulary""",
         workspace,
         *(list(column) for column in zip(*ordered, strict=True)),
         FOLD,
+        vocabulary,
     )
+
+
+async def spoil(connection: Connection, workspace: WorkspaceId, customers: Collection[UUID]) -> None:
+    """Has customers, known or not yet, be of no vocabulary: whoever looks at one folds it again."""
+    await connection.execute(
+        """insert into subjects (workspace, id, type, version, state, sessions, fold, vocabulary)
+           select $1, id, 'customer', 0, $3, 0, $4, $5 from unnest($2::uuid[]) as id
+           on conflict (workspace, id) do update set vocabulary = excluded.vocabulary""",
+        workspace,
+        sorted(customers),
+        encode(EMPTY),
+        FOLD,
+        NONE,
+    )
+
+
+async def workspaces_behind(connection: Connection) -> list[WorkspaceId]:
+    """The workspaces with subjects of an older fold; for the clock's role."""
+    rows = await connection.fetch(
+        """select workspace from workspaces where exists (
+               select from subjects
+               where subjects.workspace = workspaces.workspace and fold < $1 and merged_into is null)
+           order by workspace desc""",
+        FOLD,
+    )
+    return [WorkspaceId(row["workspace"]) for row in rows]
+
+
+async def behind(
+    connection: Connection, workspace: WorkspaceId, after: tuple[int, UUID], limit: int
+) -> list[tuple[int, SubjectId]]:
+    """Up to `limit` subjects of an older fold, each with it, the oldest first, after the one named."""
+    rows = await connection.fetch(
+        """select fold, id from subjects
+           where workspace = $1 and fold < $2 and merged_into is null and (fold, id) > ($3, $4)
+           order by fold, id limit $5""",
+        workspace,
+        FOLD,
+        *after,
+        limit,
+    )
+    return [(row["fold"], SubjectId(row["id"])) for row in rows]
 
 
 class PostgresSnapshots:

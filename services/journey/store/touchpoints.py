@@ -10,6 +10,7 @@ from jornada.db import Connection
 from jornada.events import Touchpoint, WorkspaceId, decode, encode
 from jornada.instants import micros
 from services.journey.domain.reading import Key, Reading, read
+from services.journey.domain.vocabulary import Vocabulary
 
 
 class Place(NamedTuple):
@@ -24,15 +25,14 @@ class Place(NamedTuple):
 async def add(connection: Connection, workspace: WorkspaceId, owned: Sequence[tuple[UUID, Reading]]) -> None:
     """Stores touchpoints with their owners."""
     await connection.execute(
-        """insert into touchpoints (workspace, owner, occurred_at, message_id, source, kind, device, user_id, record)
+        """insert into touchpoints (workspace, owner, occurred_at, message_id, source, device, user_id, record)
            select $1, * from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
-                                    $8::text[], $9::bytea[])""",
+                                    $8::bytea[])""",
         workspace,
         [owner for owner, _ in owned],
         [reading.touchpoint.occurred_at for _, reading in owned],
         [reading.touchpoint.message_id for _, reading in owned],
         [reading.touchpoint.source for _, reading in owned],
-        [reading.kind for _, reading in owned],
         [_device(reading) for _, reading in owned],
         [reading.touchpoint.user_id for _, reading in owned],
         [encode(reading.touchpoint) for _, reading in owned],
@@ -46,12 +46,14 @@ def _device(reading: Reading) -> str | None:
     return None if silent else touchpoint.anonymous_id
 
 
-async def of(connection: Connection, workspace: WorkspaceId, owners: Collection[UUID]) -> list[tuple[UUID, Reading]]:
+async def of(
+    connection: Connection, workspace: WorkspaceId, owners: Collection[UUID], vocabulary: Vocabulary
+) -> list[tuple[UUID, Reading]]:
     """Every touchpoint of the owners, opened."""
     rows = await connection.fetch(
         "select owner, record from touchpoints where workspace = $1 and owner = any($2)", workspace, list(owners)
     )
-    return [(row["owner"], read(decode(row["record"], Touchpoint))) for row in rows]
+    return [(row["owner"], read(decode(row["record"], Touchpoint), vocabulary)) for row in rows]
 
 
 async def facts(connection: Connection, workspace: WorkspaceId, device: str) -> list[tuple[Key, str]]:
@@ -86,6 +88,26 @@ async def move(connection: Connection, workspace: WorkspaceId, moves: Sequence[t
         """update touchpoints set owner = $6
            where workspace = $1 and owner = $2 and occurred_at = $3 and message_id = $4 and source = $5""",
         [(workspace, *place, owner) for place, owner in moves],
+    )
+
+
+async def give(connection: Connection, workspace: WorkspaceId, moves: Sequence[tuple[UUID, Reading, UUID]]) -> None:
+    """Gives touchpoints of owners to others, as what they mean now would have it."""
+    await connection.executemany(
+        """update touchpoints set owner = $6, device = $7
+           where workspace = $1 and owner = $2 and occurred_at = $3 and message_id = $4 and source = $5""",
+        [
+            (
+                workspace,
+                owner,
+                reading.touchpoint.occurred_at,
+                reading.touchpoint.message_id,
+                reading.touchpoint.source,
+                to,
+                _device(reading),
+            )
+            for owner, reading, to in moves
+        ],
     )
 
 

@@ -27,6 +27,7 @@ from jornada.events import (
 from services.journey.domain.identity import Sharing
 from services.journey.domain.reading import Reading, read
 from services.journey.domain.segments import InForce
+from services.journey.domain.vocabulary import SHIPPED, Vocabulary
 from services.journey.store import accepted, identifiers, in_force, subjects, touchpoints
 from services.journey.worker import journeys, settling
 from services.journey.worker.attribution import Attribution, attribute, names
@@ -63,7 +64,8 @@ class TouchpointFold:
         if not sorted_.fresh:
             return named
         force = await in_force.held(connection, workspace)
-        attribution = await attribute(connection, workspace, [_read(touchpoint) for touchpoint in sorted_.fresh])
+        fresh = [_read(touchpoint, force.vocabulary) for touchpoint in sorted_.fresh]
+        attribution = await attribute(connection, workspace, fresh)
         changed = await tell(connection, workspace, force, attribution, self._clock.now())
         named |= {Subject(workspace, attribution.customer_of[owner]) for owner, _ in _of_people(attribution)}
         unnamed = {subject: version for subject, version in changed.items() if subject not in named}
@@ -85,9 +87,9 @@ async def tell(
     """Stores the journeys of everybody concerned, and of those who are somebody else now; returns the new versions."""
     changes, own = _changes(attribution)
     rows = await subjects.locked(connection, workspace, changes.touched())
-    journeys.check_folds(rows, changes)
+    journeys.check_folds(rows, changes, force.vocabulary)
     told = await journeys.after(connection, workspace, changes, rows, force)
-    await journeys.add_to_accounts(connection, workspace, own)
+    await journeys.add_to_accounts(connection, workspace, own, force.vocabulary)
     held = [
         Held(customer, "customer", each.state, each.sessions, now, walk=each.walk) for customer, each in told.items()
     ]
@@ -104,9 +106,9 @@ def _touchpoint(record: Received) -> Touchpoint:
     return touchpoint
 
 
-def _read(touchpoint: Touchpoint) -> Reading:
+def _read(touchpoint: Touchpoint, vocabulary: Vocabulary = SHIPPED) -> Reading:
     try:
-        return read(touchpoint)
+        return read(touchpoint, vocabulary)
     except ValueError as error:
         raise Undecodable("the body is no JSON object") from error
 

@@ -14,8 +14,10 @@ from services.journey.domain.reading import Reading
 from services.journey.domain.segments import InForce, Walk, resumed
 from services.journey.domain.sessions import GAP, Session, coalesced, singles
 from services.journey.domain.state import EMPTY, FOLD, State
+from services.journey.domain.vocabulary import Vocabulary
 from services.journey.store import accounts, identifiers, sessions, touchpoints
 from services.journey.store.subjects import Row
+from services.journey.worker import owners
 from services.journey.worker.settling import account_ids
 
 
@@ -49,12 +51,18 @@ class Changes:
         return self.customers().union(self.lost, *self.gathered.values())
 
 
-def check_folds(rows: Mapping[SubjectId, Row], changes: Changes) -> None:
-    """Has states of an older fold folded again; raises Outdated for one of a newer."""
+def outdated(row: Row, vocabulary: Vocabulary) -> bool:
+    """Whether a state was made by an older fold, or in another version of the vocabulary."""
+    return row.fold < FOLD or row.vocabulary != vocabulary.version
+
+
+def check_folds(rows: Mapping[SubjectId, Row], changes: Changes, vocabulary: Vocabulary) -> None:
+    """Has outdated states folded again; raises Outdated for one of a newer fold."""
     for row in rows.values():
         if row.fold > FOLD:
             raise Outdated(f"a journey of fold {row.fold} is stored; this release makes fold {FOLD}")
-    old = {row.id for row in rows.values() if row.fold < FOLD and row.type == "customer" and row.merged_into is None}
+    people = [row for row in rows.values() if row.type == "customer" and row.merged_into is None]
+    old = {row.id for row in people if outdated(row, vocabulary)}
     changes.refold |= {customer for customer in changes.customers() if changes.sources(customer) & old}
 
 
@@ -63,13 +71,13 @@ async def after(
 ) -> dict[SubjectId, Journey]:
     """The journeys of everybody concerned, with their sessions and shares of accounts stored."""
     whole = {customer for customer in changes.customers() if customer in changes.refold}
-    told = await _told(connection, workspace, whole)
+    told = await _told(connection, workspace, whole, in_force.vocabulary)
     states = {customer: folding.fold(told[customer]) for customer in whole}
     for customer in changes.customers() - whole:
         bases = [rows[source].state for source in sorted(changes.sources(customer)) if source in rows]
         states[customer] = state.join(state.joined(bases), folding.fold(changes.fresh.get(customer, ())))
     counts = await _sessions(connection, workspace, changes, rows, told)
-    await _shares(connection, workspace, changes, states, told)
+    await _shares(connection, workspace, changes, states, told, in_force.vocabulary)
     walks = await _walks(connection, workspace, changes, rows, told, in_force) if in_force.definitions else {}
     return {customer: Journey(states[customer], counts[customer], walks.get(customer, Walk())) for customer in states}
 
@@ -92,7 +100,7 @@ async def _walks(
             onward = resumed(rows[customer].state, rows[customer].kept, in_force, new)
             if onward is not None:
                 walks[customer] = onward
-    whole = await _told(connection, workspace, changes.customers() - walks.keys())
+    whole = await _told(connection, workspace, changes.customers() - walks.keys(), in_force.vocabulary)
     return walks | {customer: Walk(then=readings) for customer, readings in whole.items()}
 
 
@@ -102,16 +110,19 @@ def _all_later(new: Sequence[Reading], state_: State) -> bool:
 
 
 async def _told(
-    connection: Connection, workspace: WorkspaceId, customers: Collection[SubjectId]
+    connection: Connection, workspace: WorkspaceId, customers: Collection[SubjectId], vocabulary: Vocabulary
 ) -> dict[SubjectId, list[Reading]]:
-    """Every touchpoint of the customers."""
+    """Every touchpoint of the customers; those that the vocabulary makes their accounts' own are given to these."""
     told: dict[SubjectId, list[Reading]] = {customer: [] for customer in customers}
     if not customers:
         return told
     members = await identifiers.members(connection, workspace, customers)
     whose = {id_: customer for customer, theirs in members.items() for id_, _ in theirs}
-    for owner, reading in await touchpoints.of(connection, workspace, whose):
-        told[whose[owner]].append(reading)
+    found = await touchpoints.of(connection, workspace, whose, vocabulary)
+    for owner, reading in found:
+        if reading.account is None:
+            told[whose[owner]].append(reading)
+    await owners.give_to_accounts(connection, workspace, [each for each in found if each[1].account is not None])
     return told
 
 
@@ -156,17 +167,18 @@ async def _shares(
     changes: Changes,
     states: Mapping[SubjectId, State],
     told: dict[SubjectId, list[Reading]],
+    vocabulary: Vocabulary,
 ) -> None:
     """Stores what each person adds to their accounts, and asks for those accounts to be folded."""
     divided = {customer for customer in states if len(states[customer].groups) > 1}
-    told = told | await _told(connection, workspace, divided - told.keys())
+    told = told | await _told(connection, workspace, divided - told.keys(), vocabulary)
     ids = await account_ids(connection, workspace, list(states.values()))
     shares: dict[tuple[SubjectId, SubjectId], State] = {}
     for customer, each in states.items():
         for account, added in _divided(each, told.get(customer, [])).items():
             shares[ids[account], customer] = added
     if shares:
-        await accounts.save(connection, workspace, shares)
+        await accounts.save(connection, workspace, shares, vocabulary.version)
     concerned = {account for account, _ in shares}
     shrinking = changes.refold.union(changes.lost, *changes.gathered.values()) | divided
     if shrinking:
@@ -182,21 +194,27 @@ def _divided(whole: State, told: Sequence[Reading]) -> Mapping[str, State]:
 
 
 async def add_to_accounts(
-    connection: Connection, workspace: WorkspaceId, own: Mapping[SubjectId, Sequence[Reading]]
+    connection: Connection, workspace: WorkspaceId, own: Mapping[SubjectId, Sequence[Reading]], vocabulary: Vocabulary
 ) -> None:
-    """Folds accounts' own touchpoints into their own shares, and asks for the accounts to be folded."""
+    """Folds accounts' own touchpoints into their own shares, and asks for the accounts to be folded.
+
+    A share that must be told again anyway is left to that.
+    """
     if not own:
         return
-    stored = await accounts.own(connection, workspace, own)
+    stored = await accounts.own(connection, workspace, own, vocabulary.version)
     shares = {}
     for account, readings in own.items():
-        added = folding.own_share(readings, readings[0].account or "")
-        shares[account, account] = state.join(stored.get(account, EMPTY), added)
-    await accounts.save(connection, workspace, shares)
+        before = stored.get(account, EMPTY)
+        if before is not None:
+            shares[account, account] = state.join(before, folding.own_share(readings, readings[0].account or ""))
+    await accounts.save(connection, workspace, shares, vocabulary.version)
     await accounts.enqueue(connection, workspace, own.keys())
 
 
-async def own_share(connection: Connection, workspace: WorkspaceId, account: SubjectId, name: str) -> State:
+async def own_share(
+    connection: Connection, workspace: WorkspaceId, account: SubjectId, name: str, vocabulary: Vocabulary
+) -> State:
     """An account's own share, from its stored touchpoints."""
-    readings = [reading for _, reading in await touchpoints.of(connection, workspace, [account])]
-    return folding.own_share(readings, name)
+    told = await touchpoints.of(connection, workspace, [account], vocabulary)
+    return folding.own_share([reading for _, reading in told if reading.account is not None], name)

@@ -1,4 +1,4 @@
-"""The queue of subjects to be folded again: accounts whose people changed, everybody after a change of rules."""
+"""The queue of subjects to be folded again: accounts whose people changed, everybody after new rules or a new fold."""
 
 import asyncio
 from collections.abc import Collection
@@ -14,7 +14,8 @@ from services.journey.domain import state
 from services.journey.domain.segments import InForce, Walk, resumed
 from services.journey.store import accounts, identifiers, in_force, subjects
 from services.journey.store.subjects import Row, by_workspace
-from services.journey.worker import journeys, settling
+from services.journey.worker import journeys, owners, settling
+from services.journey.worker.backfill import Backfill
 from services.journey.worker.journeys import Changes, Journey
 from services.journey.worker.settling import Held
 
@@ -30,12 +31,14 @@ class Refolder:
         self._database = database
         self._publisher = publisher
         self._clock = clock
+        self._backfill = Backfill(database, clock)
 
     async def run(self) -> None:
-        """Looks once a second, for ever."""
+        """Looks once a second, for ever; when all are folded that waited, asks for more of an older fold."""
         while True:
             try:
                 await self.work()
+                await self._backfill.ask()
             except (BusUnavailable, Unavailable, Conflict) as error:
                 _log.warning("refolds.waiting", error=str(error))
             await asyncio.sleep(1)
@@ -72,12 +75,14 @@ async def refold(
     groups = {
         SubjectId(id_): stored.node.named.value for id_, stored in named.items() if stored.node.named.type == "account"
     }
+    await owners.give_to_people(connection, workspace, groups, force.vocabulary)
     rows = await subjects.locked(connection, workspace, as_of.keys())
     held = await _customers(connection, workspace, rows, as_of, force)
     for account in sorted(groups):
         # A new account has no row to lock yet: the identifier stands for it.
         await identifiers.locked(connection, workspace, [named[account].node.named])
-        held.append(await _account(connection, workspace, account, groups[account], as_of[account]))
+        made = await _account(connection, workspace, force, account, groups[account], as_of[account])
+        held += [made] if made is not None else []
     return await settling.settle(connection, workspace, force, held)
 
 
@@ -91,8 +96,10 @@ async def _customers(
     people = {id_: row for id_, row in rows.items() if row.type == "customer" and row.merged_into is None}
     changes = Changes()
     walks = {id_: resumed(row.state, row.kept, force) for id_, row in people.items()}
-    changes.refold = {row.id for row in people.values() if row.fold != state.FOLD or walks[row.id] is None}
-    journeys.check_folds(rows, changes)
+    changes.refold = {
+        row.id for row in people.values() if journeys.outdated(row, force.vocabulary) or walks[row.id] is None
+    }
+    journeys.check_folds(rows, changes, force.vocabulary)
     again = await journeys.after(connection, workspace, changes, rows, force) if changes.refold else {}
     told = {
         id_: again[id_] if id_ in again else Journey(row.state, row.sessions, walks[id_] or Walk())
@@ -102,14 +109,23 @@ async def _customers(
 
 
 async def _account(
-    connection: Connection, workspace: WorkspaceId, account: SubjectId, name: str, as_of: datetime
-) -> Held:
-    shares, old = await accounts.of(connection, workspace, account)
+    connection: Connection,
+    workspace: WorkspaceId,
+    force: InForce,
+    account: SubjectId,
+    name: str,
+    as_of: datetime,
+) -> Held | None:
+    """An account as its people's shares make it; None while some are of an older fold or vocabulary.
+
+    Without these it would be a smaller account. They are in the queue or will be, and once told ask for it again.
+    """
+    shares, old = await accounts.of(connection, workspace, account, force.vocabulary.version)
     if account in old:
-        shares[account] = await journeys.own_share(connection, workspace, account, name)
-        await accounts.save(connection, workspace, {(account, account): shares[account]})
+        shares[account] = await journeys.own_share(connection, workspace, account, name, force.vocabulary)
+        await accounts.save(connection, workspace, {(account, account): shares[account]}, force.vocabulary.version)
     if old - {account}:
-        await accounts.enqueue(connection, workspace, old - {account})
+        return None
     people = [share for customer, share in shares.items() if customer != account]
     whole = state.joined(shares[customer] for customer in sorted(shares))
     return Held(account, "account", state.known_from_start(whole), 0, as_of, people)

@@ -14,7 +14,7 @@ from jornada.events import JourneySnapshot, MergedInto, SubjectId, SubjectType, 
 from jornada.instants import EPOCH, instant, micros
 from services.journey.domain.identity import Named
 from services.journey.domain.segments import InForce, Kept, Walk, following, passed, walked
-from services.journey.domain.snapshot import Standing, snapshot
+from services.journey.domain.snapshot import Standing, nothing_left, snapshot
 from services.journey.domain.stages import timeline
 from services.journey.domain.state import EMPTY, State, account_of
 from services.journey.domain.view import StateView
@@ -53,6 +53,7 @@ async def settle(
         return {}
     names = await identifiers.members(connection, workspace, [each.id for each in held])
     accounts = await account_ids(connection, workspace, [each.state for each in held])
+    published = await subjects.published(connection, workspace, [each.id for each in held if each.state.first is None])
     versions = await subjects.draw_versions(connection, len(held))
     told = []
     for each, version in zip(held, versions, strict=True):
@@ -66,8 +67,12 @@ async def settle(
             account_id=None if account is None else accounts[account],
             people=each.people,
         )
-        told.append(_told(each, standing, in_force, version))
-    await subjects.save(connection, workspace, [each.saved for each in told])
+        if each.id in published:
+            left = nothing_left(standing, in_force.rules, each.as_of, version)
+            told.append(_Told(_saved(each, version, None, None)._replace(event=encode(left)), (), None))
+        else:
+            told.append(_told(each, standing, in_force, version))
+    await subjects.save(connection, workspace, [each.saved for each in told], in_force.vocabulary.version)
     if in_force.version:
         people = [each.id for each in held if each.type == "customer"]
         members = [member for each in told for member in each.members]

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import TypedDict
 
 from jornada.events import (
-    Erased,
+    JourneyEvent,
     MergedInto,
     ScoreErased,
     ScoreMergedInto,
@@ -74,8 +74,8 @@ def row_of(judged: Judged, version: int) -> Row:
     )
 
 
-def ended(event: MergedInto | Erased, version: int) -> Row:
-    """What is left of a subject that is another one now, or was erased: its version, for ever, and the word of it."""
+def ended(event: JourneyEvent, version: int) -> Row:
+    """What is left of a subject that is another one now, was erased, or has no touchpoints: its version, and that."""
     whom: _Whom = {
         "workspace": event.workspace,
         "subject_type": event.subject_type,
@@ -83,9 +83,9 @@ def ended(event: MergedInto | Erased, version: int) -> Row:
         "version": version,
     }
     row = Row(event.workspace, event.subject_id, event.subject_type, event.version, version)
-    if isinstance(event, Erased):
-        return row._replace(score=encode(ScoreErased(**whom)))
-    return row._replace(score=encode(ScoreMergedInto(**whom, into=event.into)), merged_into=event.into)
+    if isinstance(event, MergedInto):
+        return row._replace(score=encode(ScoreMergedInto(**whom, into=event.into)), merged_into=event.into)
+    return row._replace(score=encode(ScoreErased(**whom)))
 
 
 def history_of(judged: Judged, version: int) -> HistoryRow:

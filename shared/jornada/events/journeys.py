@@ -70,17 +70,29 @@ class OpenTicket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     severity: int = 3
     category: str | None = None
     reopened: bool = False
+    escalated: bool = False
 
 
 class Support(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Tickets: how many were ever opened, and those that are open."""
+    """Tickets: how many there ever were, those that are open, and how the known ones went.
+
+    Means are over the tickets that tell: seconds to the first response and to the resolution, and the share (0 to 1)
+    that one contact resolved.
+    """
 
     tickets: int
     open: list[OpenTicket] = []
+    resolved: int = 0
+    first_response_seconds: float | None = None
+    resolution_seconds: float | None = None
+    first_contact_share: float | None = None
 
 
 class Billing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The contract and how it is paid. `payment_failed_since` is the first failure after the last recovery."""
+    """The contract and how it is paid. `payment_failed_since` is the first failure after the last recovery.
+
+    `overdue` maps invoices that stand overdue to since when. `plan_at` and `seats_at` are when each was stated.
+    """
 
     plan: str | None = None
     mrr: Money | None = None
@@ -88,15 +100,53 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     renewal_at: datetime | None = None
     cancels_at: datetime | None = None
     payment_failed_since: datetime | None = None
+    overdue: dict[str, datetime] = {}
+    plan_at: datetime | None = None
+    seats_at: datetime | None = None
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The latest answer to each kind of survey: its score and when."""
+    """The latest answer to each kind of survey: its score and when; `levels` are the scores on a scale from 0 to 1.
+
+    `replied` is how many of the `answers` (the latest 100) were answered within 14 days.
+    """
 
     nps: int | None = None
     nps_at: datetime | None = None
     csat: float | None = None
     csat_at: datetime | None = None
+    ces: float | None = None
+    ces_at: datetime | None = None
+    levels: dict[str, float] = {}
+    answers: int = 0
+    replied: int = 0
+
+
+class Learning(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Courses known and completed, steps of the onboarding completed, and the latest completion of either."""
+
+    courses: int = 0
+    courses_completed: int = 0
+    onboarding_steps: int = 0
+    latest_at: datetime | None = None
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a kind was seen, and last; `decayed` are counts that halve, as they stood then.
+
+    There is one for each half-life of the ladder: 7, 14, 30, 60, 90 days.
+    """
+
+    total: int
+    last_at: datetime
+    decayed: list[float]
+
+
+class Milestone(msgspec.Struct, frozen=True):
+    """What a journey reaches once, and when it did."""
+
+    name: str
+    reached_at: datetime
 
 
 class Measures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -113,6 +163,10 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     trainings_completed: int = 0
     consents: dict[str, str] = {}
     revenue: list[Money] = []
+    learning: Learning | None = None
+    counts: dict[str, Counted] = {}
+    milestones: list[Milestone] = []
+    time_to_value_seconds: int | None = None
     people: int = 0
     active_people: list[datetime] = []
 
@@ -121,6 +175,7 @@ class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Where one subject stands, whole. A consumer keeps the highest version and ignores the rest.
 
     `fold` is the number of the fold that made it. `rules` names the rule set of its stages.
+    `touchpoints` is 0 of whom nothing counts any more: a change of what names mean may give all to others, and back.
     `segments` and `personas` are those that the customer is in; `former_…` the latest stays in those they left.
     `live_at` is the latest instant at which something that was no history reached us;
     `history_at` the latest receipt of history from a source that is not an import. Equal events may differ in both.

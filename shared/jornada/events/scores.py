@@ -104,7 +104,7 @@ class ScoreMergedInto(msgspec.Struct, frozen=True, kw_only=True, tag="merged_int
 
 
 class ScoreErased(msgspec.Struct, frozen=True, kw_only=True, tag="erased"):
-    """The subject was erased; consumers forget its scores and keep the version for ever."""
+    """The subject was erased, or nothing of it counts any more; consumers forget its scores and keep the version."""
 
     workspace: WorkspaceId
     subject_type: SubjectType

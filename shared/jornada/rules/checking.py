@@ -97,11 +97,13 @@ class _Reader:
             return None
         keys = [key for key in OPERANDS if key in given]
         if not keys:
-            self._strange(given, at, {"within", *WORDS})
+            self._strange(given, at, {"within", "half_life", *WORDS})
             self._flaw(at, "no_operand", f"A test names one of {', '.join(OPERANDS)}; or all, any, not.")
             return None
         key, name = keys[0], given[keys[0]]
-        self._strange(given, at, {key, *WORDS, *(["within"] if key in COUNTED else [])})
+        further = {"within"} if key in COUNTED else {"half_life"} if key == "decayed" else set()
+        self._strange(given, at, {key, *WORDS, *further})
+        half_life = self._half_life(given.get("half_life"), f"{at}/half_life") if key == "decayed" else None
         within = self._within(given["within"], f"{at}/within") if key in COUNTED and "within" in given else None
         sort = self._terms.sort(key, name) if isinstance(name, str) and len(name) <= LONGEST_TEXT else None
         if sort is None:
@@ -112,7 +114,7 @@ class _Reader:
         if sort is None:
             return None
         read = [self._comparison(key, name, sort, word, given[word], f"{at}/{word}") for word in sorted(words)]
-        return Test(Operand(key, name, within), tuple(each for each in read if each is not None))
+        return Test(Operand(key, name, within, half_life), tuple(each for each in read if each is not None))
 
     def _comparison(self, key: str, name: str, sort: Sort, word: str, given: Any, at: str) -> Comparison | None:
         if word not in COMPARISONS[sort]:
@@ -184,6 +186,15 @@ class _Reader:
         span = self._span(given, at)
         if span is not None and (span.unit not in {"day", "week"} or not 1 <= span.micros <= 400 * UNITS["day"]):
             self._flaw(at, "malformed_window", "A window is 1 to 400 days, or weeks.")
+            return None
+        return span
+
+    def _half_life(self, given: Any, at: str) -> Span | None:
+        found = _SPAN.fullmatch(given) if isinstance(given, str) else None
+        span = None if found is None else Span(int(found[1]), found[2])
+        if span is None or span.micros not in {days * UNITS["day"] for days in self._terms.half_lives}:
+            known = ", ".join(map(str, sorted(self._terms.half_lives)))
+            self._flaw(at, "malformed_half_life", f"A half-life is of so many days: {known}.")
             return None
         return span
 

@@ -2,7 +2,8 @@
 
 import operator
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Any, Protocol, assert_never
 
 from jornada.rules.checking import number_of
@@ -10,6 +11,11 @@ from jornada.rules.language import DAY, All, Comparison, Condition, Instant, Not
 
 LAST = 253_402_300_799_999_999
 """The last microsecond of the year 9999: nothing changes after it."""
+
+_DIGITS = 9
+_MOST = 10**18
+_EXACT = Context(prec=60)
+"""Counts that halve are told to nine decimals; no count reaches 10^18."""
 
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "at_least": operator.ge,
@@ -46,6 +52,15 @@ class View(Protocol):
 
     def by_day(self, kind: str) -> Mapping[int, int]:
         """How often a kind was seen on each day with any: the latest 400 of those days, at least."""
+
+    def decayed(self, kind: str, half_life: int, at: int) -> int:
+        """How often a kind was seen, each time halving every so many days, as it stands at an instant: in billionths.
+
+        While nothing happens it never grows, and what is less than a billionth is none.
+        """
+
+    def decays_below(self, kind: str, half_life: int, level: int) -> int | None:
+        """The first instant at which so few billionths are not there any more; None if the kind was never seen."""
 
 
 def holds(condition: Condition, view: View, at: int) -> bool:
@@ -94,8 +109,14 @@ def _value(operand: Operand, view: View, at: int) -> Any:
         case "since" | "silence":
             begun = view.date(name) if operand.key == "since" else view.last(name)
             return at - begun if begun is not None and begun <= at else None
+        case "decayed":
+            return Decimal(view.decayed(name, _half_life(operand), at)).scaleb(-_DIGITS)
         case _:
             return _counted(operand, view, at)
+
+
+def _half_life(operand: Operand) -> int:
+    return 0 if operand.half_life is None else operand.half_life.micros // DAY
 
 
 def _counted(operand: Operand, view: View, at: int) -> int:
@@ -150,7 +171,7 @@ def _turns(condition: Condition, view: View) -> Iterator[int]:
         case Not(part):
             yield from _turns(part, view)
         case Test(operand, comparisons):
-            yield from _corners(operand, [_span(each) for each in comparisons], view)
+            yield from _corners(operand, comparisons, view)
         case _:
             assert_never(condition)
 
@@ -163,8 +184,22 @@ def _span(comparison: Comparison) -> int:
     return comparison.value.micros if isinstance(comparison.value, Span) else 0
 
 
-def _corners(operand: Operand, spans: Sequence[int], view: View) -> list[int]:
-    """Instants at which the operand comes, goes, turns, reaches one of the spans, or is past it by a microsecond."""
+def _levels(comparisons: Iterable[Comparison]) -> set[int]:
+    """In billionths, below which a number that falls turns the answers: what it is compared with, and just above."""
+    values = [each.value if isinstance(each.value, tuple) else (each.value,) for each in comparisons]
+    numbers = [number_of(value) for several in values for value in several]
+    floors = {_billionths(number) for number in numbers if number is not None and 0 <= number < _MOST}
+    return {level for floor in floors for level in (floor, floor + 1) if level > 0}
+
+
+def _billionths(number: int | Decimal) -> int:
+    whole = Decimal(number).quantize(Decimal(1).scaleb(-_DIGITS), ROUND_FLOOR, _EXACT)
+    return int(whole.scaleb(_DIGITS, _EXACT))
+
+
+def _corners(operand: Operand, comparisons: Sequence[Comparison], view: View) -> list[int]:
+    """Instants at which the operand comes, goes, turns, reaches what it is compared with, or is just past it."""
+    spans = [_span(each) for each in comparisons]
     match operand.key:
         case "stage":
             return [entered + span + past for entered, _ in view.stages for span in (0, *spans) for past in (0, 1)]
@@ -175,5 +210,8 @@ def _corners(operand: Operand, spans: Sequence[int], view: View) -> list[int]:
         case "count" | "days" if operand.within is not None:
             days = operand.within.micros // DAY
             return [(day + days) * DAY for day in view.by_day(operand.name)]
+        case "decayed":
+            falls = (view.decays_below(operand.name, _half_life(operand), level) for level in _levels(comparisons))
+            return [at for at in falls if at is not None]
         case _:
             return []

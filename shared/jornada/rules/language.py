@@ -33,11 +33,15 @@ class Instant(msgspec.Struct, frozen=True):
 
 
 class Operand(msgspec.Struct, frozen=True):
-    """What a test looks at: `key` says how, `name` what; `within` narrows counts to the last UTC days, today's too."""
+    """What a test looks at: `key` says how, `name` what; `within` narrows counts to the last UTC days, today's too.
+
+    What was seen once counts half after `half_life`, a quarter after two of them.
+    """
 
     key: str
     name: str
     within: Span | None = None
+    half_life: Span | None = None
 
 
 class Comparison(msgspec.Struct, frozen=True):

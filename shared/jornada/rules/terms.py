@@ -28,7 +28,7 @@ COMPARISONS: Mapping[Sort, frozenset[str]] = {
 }
 WORDS = frozenset().union(*COMPARISONS.values())
 
-OPERANDS = ("stage", "trait", "measure", "date", "since", "until", "silence", "count", "days")
+OPERANDS = ("stage", "trait", "measure", "date", "since", "until", "silence", "count", "days", "decayed")
 COUNTED = frozenset({"count", "days"})
 """Operands that take `within`."""
 
@@ -45,6 +45,8 @@ class Terms(msgspec.Struct, frozen=True):
     kinds: frozenset[str]
     measures: Mapping[str, Sort]
     dates: frozenset[str]
+    half_lives: frozenset[int] = frozenset()
+    """Those by which counts are kept that halve with time, in days."""
 
     def sort(self, key: str, name: str) -> Sort | None:
         """The sort of an operand; None for a name that there is not."""

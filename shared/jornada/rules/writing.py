@@ -17,8 +17,9 @@ def write(condition: Condition) -> dict[str, Any]:
             return {"not": write(part)}
         case Test(operand, comparisons):
             within = {} if operand.within is None else {"within": _value(operand.within)}
+            half_life = {} if operand.half_life is None else {"half_life": _value(operand.half_life)}
             words = {comparison.word: _value(comparison.value) for comparison in comparisons}
-            return {operand.key: operand.name, **within, **words}
+            return {operand.key: operand.name, **within, **half_life, **words}
         case _:
             assert_never(condition)
 

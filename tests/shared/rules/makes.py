@@ -10,12 +10,14 @@ from jornada.rules import Sort, Terms
 from jornada.rules.language import DAY
 
 MINUTE = 60_000_000
+_HOUR = 60 * MINUTE
 BEGIN = 20_454 * DAY  # the first of 2026
 TERMS = Terms(
     stages=frozenset({"lead", "active", "at_risk"}),
     kinds=frozenset({"signed_in", "purchased"}),
     measures={"plan": Sort.TEXT, "seats": Sort.NUMBER, "revenue.*": Sort.NUMBER},
     dates=frozenset({"first_seen_at", "renewal_at"}),
+    half_lives=frozenset({7, 14}),
 )
 
 
@@ -47,6 +49,15 @@ class Fixed:
 
     def by_day(self, kind: str) -> Mapping[int, int]:
         return self.days.get(kind, {})
+
+    def decayed(self, kind: str, half_life: int, at: int) -> int:
+        """Halves in steps, every so many hours, from the day before the beginning on."""
+        return self.count(kind) * 10**9 >> (at - BEGIN + DAY) // (half_life * _HOUR)
+
+    def decays_below(self, kind: str, half_life: int, level: int) -> int | None:
+        whole = self.count(kind) * 10**9
+        steps = next((steps for steps in range(70) if whole >> steps < level), 0)
+        return BEGIN - DAY + steps * half_life * _HOUR if whole else None
 
 
 _SPANS = st.builds(
@@ -82,12 +93,17 @@ def one_test(draw: st.DrawFn) -> dict[str, Any]:
                 ("silence", "signed_in", Sort.SPAN),
                 ("count", "signed_in", Sort.NUMBER),
                 ("days", "signed_in", Sort.NUMBER),
+                ("decayed", "signed_in", Sort.NUMBER),
             ]
         )
     )
     document: dict[str, Any] = {key: name}
     if key in {"count", "days"} and draw(st.booleans()):
         document["within"] = f"{draw(st.integers(1, 3))} days"
+    if key == "decayed":
+        document["half_life"] = draw(st.sampled_from(["7 days", "1 week", "2 weeks"]))
+        if draw(st.booleans()):
+            return document | {"in": draw(st.lists(_VALUES[sort], min_size=1, max_size=2))}
     if draw(st.integers(0, 6)) == 0:
         return document | {"exists": draw(st.booleans())}
     if (key, name) == ("stage", "name"):

@@ -32,6 +32,16 @@ FLAWED: list[tuple[Any, set[tuple[str, str]]]] = [
     ({"count": "signed_in", "within": "3 hours", "is": "0"}, {("/within", "malformed_window"), ("/is", "wrong_type")}),
     ({"count": "signed_in", "within": "401 days", "is": 0}, {("/within", "malformed_window")}),
     ({"silence": "signed_in", "within": "3 days", "above": "1 day"}, {("/within", "unknown_key")}),
+    ({"decayed": "signed_in", "at_least": 1}, {("/half_life", "malformed_half_life")}),
+    (
+        {"decayed": "signed_in", "half_life": "8 days", "is": "1"},
+        {("/half_life", "malformed_half_life"), ("/is", "wrong_type")},
+    ),
+    (
+        {"decayed": "signed_in", "half_life": 7, "within": "7 days", "is": 1},
+        {("/half_life", "malformed_half_life"), ("/within", "unknown_key")},
+    ),
+    ({"count": "signed_in", "half_life": "7 days", "is": 1}, {("/half_life", "unknown_key")}),
     ({"date": "renewal_at", "above": "soon"}, {("/above", "malformed_instant")}),
     ({"since": "trait.", "above": "1 day"}, {("/since", "unknown_name")}),
     ({"measure": "revenue", "above": 1}, {("/measure", "unknown_name")}),

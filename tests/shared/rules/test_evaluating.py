@@ -114,6 +114,21 @@ def test_a_renewal_draws_near_and_passes() -> None:
     assert changes({"date": "renewal_at", "below": "2027-01-01"}, view) is None
 
 
+def test_a_count_that_halves_is_compared_to_nine_decimals() -> None:
+    view = Fixed(days={"signed_in": {BEGIN // DAY - 1: 3}})
+    fading = {"decayed": "signed_in", "half_life": "14 days"}
+    assert true({**fading, "is": 1.5}, view)
+    assert true({**fading, "at_least": Decimal("1.4999999999999999"), "below": Decimal("1.5000000000000001")}, view)
+    turn = BEGIN - DAY + 28 * _HOUR
+    assert changes({**fading, "at_least": Decimal("0.7500000001")}, view) == turn
+    assert changes({**fading, "at_least": Decimal("0.75")}, view) == turn + 14 * _HOUR
+    assert changes({**fading, "above": Decimal("0.75")}, view) == turn
+    assert changes({**fading, "at_least": Decimal("1e-999999999")}, view) == BEGIN - DAY + 32 * 14 * _HOUR
+    assert changes({**fading, "below": Decimal("1e999999999")}, view) is None
+    assert changes({**fading, "at_least": 0}, view) is None
+    assert changes({**fading, "at_least": 1}, Fixed()) is None
+
+
 def test_a_stage_that_silence_will_bring_is_a_change() -> None:
     view = Fixed(stages=[(BEGIN - DAY, "active"), (BEGIN + DAY, "at_risk")])
     assert changes({"stage": "name", "is": "at_risk"}, view) == BEGIN + DAY
