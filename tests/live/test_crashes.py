@@ -144,9 +144,14 @@ async def test_a_worker_that_acknowledges_first_is_caught_losing(
     """The negative control: the same kills, with the order of the steps broken."""
     module = "tests.live.acknowledges_first"
     async with under_kills(postgres_url, kafka_brokers, tmp_path, module, 0.3) as (system, client, log):
-        while struck(log)[crashpoints.FOLDED] < 2:
+        journey = system.services["journey"]
+        await journey.rearm(JORNADA_CRASHPOINTS="")
+        assert await settled(system, 120)  # what earlier tests sent is no loss of ours
+        before = struck(log)[crashpoints.FOLDED]
+        await journey.rearm(**armed(0.3, log))
+        while struck(log)[crashpoints.FOLDED] < before + 2:
             await client.send(100)
             await asyncio.sleep(0.3)
-        await system.services["journey"].rearm(JORNADA_CRASHPOINTS="")
+        await journey.rearm(JORNADA_CRASHPOINTS="")
         await settled(system, 60)
         assert (await count(system, client)).lost > 0
