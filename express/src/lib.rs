@@ -94,27 +94,25 @@ impl Reading {
             return Ok(None);
         }
         let new = py.get_type::<PyTuple>().getattr(intern!(py, "__new__"))?;
-        let mut id = Vec::with_capacity(128);
-        let mut record = Vec::with_capacity(2_048);
-        let mut key = Vec::with_capacity(128);
+        let mut written = Written::new();
         let mut verdicts = Vec::with_capacity(self.request.events.len());
         for (index, event) in self.request.events.iter().enumerate() {
             let Ok(event) = event else {
                 verdicts.push(None);
                 continue;
             };
-            let written = unless_panicking(|| {
-                self.write(py, event, index, about, &arrival, &mut id, &mut record, &mut key);
+            let done = unless_panicking(|| {
+                self.write(py, event, index, about, &arrival, &mut written);
                 Some(())
             });
-            if written.is_none() {
+            if done.is_none() {
                 return Ok(None);
             }
             let parts = (
-                PyString::from_bytes(py, &id)?,
-                PyBytes::new(py, &key),
+                PyString::from_bytes(py, &written.id)?,
+                PyBytes::new(py, &written.key),
                 PyString::from_bytes(py, &record::hex(event.hash))?,
-                PyBytes::new(py, &record),
+                PyBytes::new(py, &written.record),
             );
             verdicts.push(Some(new.call1((accept, parts))?));
         }
@@ -144,12 +142,11 @@ impl Reading {
         let packing = unless_panicking(|| {
             let body = self.body.as_bytes(py);
             let mut packing = Packing::new(self.request.events.len(), body.len(), &pairs);
-            let (mut id, mut record, mut key) =
-                (Vec::with_capacity(128), Vec::with_capacity(2_048), Vec::with_capacity(128));
+            let mut written = Written::new();
             for (index, event) in self.request.events.iter().enumerate() {
                 let event = event.as_ref().ok()?;
-                self.write(py, event, index, about, &arrival, &mut id, &mut record, &mut key);
-                packing.add(&id, event.hash, &key, &record);
+                self.write(py, event, index, about, &arrival, &mut written);
+                packing.add(&written.id, event.hash, &written.key, &written.record);
             }
             Some(packing)
         });
@@ -157,19 +154,22 @@ impl Reading {
     }
 }
 
+/// What is written of an event, in room that the next one has again.
+struct Written {
+    id: Vec<u8>,
+    record: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Written {
+    fn new() -> Self {
+        Self { id: Vec::with_capacity(128), record: Vec::with_capacity(2_048), key: Vec::with_capacity(128) }
+    }
+}
+
 impl Reading {
-    #[allow(clippy::too_many_arguments)]
-    fn write(
-        &self,
-        py: Python,
-        event: &Event,
-        index: usize,
-        about: &[u8],
-        arrival: &Arrival,
-        id: &mut Vec<u8>,
-        record: &mut Vec<u8>,
-        key: &mut Vec<u8>,
-    ) {
+    fn write(&self, py: Python, event: &Event, index: usize, about: &[u8], arrival: &Arrival, out: &mut Written) {
+        let Written { id, record, key } = out;
         id.clear();
         match &event.message_id {
             Some(given) => id.extend_from_slice(&self.request.arena[given.clone()]),

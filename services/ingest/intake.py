@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -47,7 +47,7 @@ class Intake:
         self._clock = clock
         self._patience = patience
 
-    async def take(self, request: Sent, grant: WriteGrant) -> Sequence[Result]:
+    async def take(self, request: Sent, grant: WriteGrant) -> Iterable[Result]:
         """One result for each event, once every one is durable. Raises BusUnavailable: then none was acknowledged."""
         arrival = Arrival(grant.workspace, grant.source, grant.role, self._clock.now(), new_text_id())
         headers = trace.to_headers()
@@ -76,7 +76,7 @@ class Intake:
 
     def _all_accepted(self, packed: Any, request: Sent, arrival: Arrival) -> AllAccepted:
         results = AllAccepted(packed)
-        _events("accepted", "").inc(len(results))
+        _events("accepted", "").inc(len(packed))
         if self._live.watched(arrival.workspace):
             self._show(arrival, request.verdicts(arrival), results)
         return results
@@ -158,7 +158,7 @@ class Intake:
         if self._live.watched(arrival.workspace):
             self._show(arrival, verdicts, results)
 
-    def _show(self, arrival: Arrival, verdicts: Sequence[Verdict], results: Sequence[Result]) -> None:
+    def _show(self, arrival: Arrival, verdicts: Sequence[Verdict], results: Iterable[Result]) -> None:
         shown = [_shown(verdict, result) for verdict, result in zip(verdicts, results, strict=True)]
         self._live.show(arrival.workspace, shown)
 

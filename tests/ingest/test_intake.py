@@ -1,7 +1,7 @@
 """What is acknowledged is durable; what came before is known again."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -16,11 +16,11 @@ from services.ingest.memory import Flight, RecentIds
 from tests.ingest.makes import GRANT, WORKSPACE, Ingest, batch, event
 
 
-async def take(ingest: Ingest, *events: object) -> Sequence[Result]:
+async def take(ingest: Ingest, *events: object) -> Iterable[Result]:
     return await ingest.intake.take(sent(batch(*events), "batch"), GRANT)
 
 
-def statuses(results: Sequence[Result]) -> list[str]:
+def statuses(results: Iterable[Result]) -> list[str]:
     return [f"{each.status} {each.code or ''}".strip() for each in results]
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 import msgspec
@@ -196,7 +196,7 @@ class _Collected:
         written = msgspec.Raw(results.json()) if isinstance(results, AllAccepted) else results
         return Answer(200, _HEADERS, _json.encode({"success": True, "results": written}))
 
-    async def _taken_in(self, request: Sent, size: int, grant: WriteGrant) -> Sequence[Result]:
+    async def _taken_in(self, request: Sent, size: int, grant: WriteGrant) -> Iterable[Result]:
         stream, acked = self._collect.limits.stream, False
         stream.give(size)
         try:

@@ -1,7 +1,7 @@
 """What becomes of an event: accepted with a touchpoint, or refused with why. Values, performed elsewhere."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, overload
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -41,7 +41,7 @@ class Result(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     message: str | None = None
 
 
-class AllAccepted(Sequence[Result]):
+class AllAccepted:
     """The results of events that all were, held natively with their records."""
 
     __slots__ = ("_packed",)
@@ -49,15 +49,8 @@ class AllAccepted(Sequence[Result]):
     def __init__(self, packed: Any) -> None:
         self._packed = packed
 
-    def __len__(self) -> int:
-        return len(self._packed)
-
-    @overload
-    def __getitem__(self, index: int) -> Result: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Result]: ...
-    def __getitem__(self, index: int | slice) -> Result | list[Result]:
-        return [Result(message_id, "accepted") for message_id in self._packed.message_ids()][index]
+    def __iter__(self) -> Iterator[Result]:
+        return (Result(message_id, "accepted") for message_id in self._packed.message_ids())
 
     def json(self) -> bytes:
         """As the encoder writes a list of them."""
