@@ -31,7 +31,7 @@ from jornada.events import (
 from jornada.web import Reference
 from services.journey.api import documents
 from services.journey.domain.identity import Refusal
-from services.journey.store import portraits, refusals
+from services.journey.store import paths, portraits, refusals
 from services.journey.store.subjects import PostgresSnapshots
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.merging import Merger
@@ -156,6 +156,6 @@ class Folding:
         account = document.get("account_id")
         left = {name: value for name, value in document.items() if name not in {"customer_id", "account_id", "version"}}
         async with self.database.transaction([self.workspace]) as connection:
-            path = await portraits.path(connection, self.workspace, snapshot.subject_id, portraits.Path(1_000))
+            path = await paths.page(connection, self.workspace, snapshot.subject_id, paths.Path(1_000))
         steps = [{**documents.touchpoint(*each), "received_at": None} for each in path.steps]
         return msgspec.json.decode(msgspec.json.encode([left, account is not None, steps], order="deterministic"))

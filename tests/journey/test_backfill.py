@@ -45,6 +45,15 @@ async def age(folding: Folding) -> None:
         await connection.execute("update account_shares set share = '[1,[]]'")
 
 
+async def aged(database: Database) -> Folding:
+    """People whose journeys an older fold made."""
+    folding = Folding(database, now=at(60))
+    await folding.fold(*PEOPLE)
+    await settled(folding)
+    await age(folding)
+    return folding
+
+
 async def folds(folding: Folding) -> Sequence[int]:
     async with folding.database.transaction([folding.workspace]) as connection:
         rows = await connection.fetch("select fold from subjects where merged_into is null order by fold, id")
@@ -80,10 +89,7 @@ async def test_it_asks_for_no_more_than_so_many_and_begun_anew_goes_on(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backfill, "MOST", 2)
-    folding = Folding(database, now=at(60))
-    await folding.fold(*PEOPLE)
-    await settled(folding)
-    await age(folding)
+    folding = await aged(database)
     first = Backfill(database, folding.clock)
     assert await first.ask() == 2
     await settled(folding)
@@ -103,10 +109,7 @@ async def test_what_cannot_be_told_is_passed_over_and_asked_for_again_after_a_re
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backfill, "MOST", 2)
-    folding = Folding(database, now=at(60))
-    await folding.fold(*PEOPLE)
-    await settled(folding)
-    await age(folding)
+    folding = await aged(database)
     older = Backfill(database, folding.clock)
     assert [await older.ask() for _ in range(5)] == [2, 2, 2, 0, 0]
     folding.clock.seconds += REST_SECONDS
@@ -147,10 +150,7 @@ async def test_who_merged_into_another_is_not_asked_for(database: Database) -> N
 
 
 async def test_the_refolder_does_it_by_itself(database: Database) -> None:
-    folding = Folding(database, now=at(60))
-    await folding.fold(*PEOPLE)
-    await settled(folding)
-    await age(folding)
+    folding = await aged(database)
     running = asyncio.create_task(folding.refolder.run())
     try:
         async with asyncio.timeout(20):

@@ -10,7 +10,8 @@ from jornada.db import Connection, Database
 from jornada.events import Identifier, Touchpoint
 from jornada.instants import micros
 from services.journey.domain import identity
-from services.journey.domain.identity import MOST_TIED, Moment, Named, Refusal, Why
+from services.journey.domain.identity import MOST_TIED, Named, Refusal, Why
+from services.journey.domain.reading import Moment
 from services.journey.store import neighbourhoods, portraits
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, touchpoint

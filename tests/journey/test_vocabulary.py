@@ -27,7 +27,7 @@ from services.journey.domain.vocabulary import (
     Vocabulary,
     flaws,
 )
-from services.journey.store import in_force, portraits
+from services.journey.store import in_force, paths, portraits
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
 from tests.journey.test_order import ACCOUNTS, LATE_ALIAS, SHARED, identifiers_of, shuffled
@@ -412,7 +412,7 @@ async def test_a_condition_may_ask_for_a_kind_of_ones_own_and_holds_it(database:
 
 
 async def test_pages_of_a_kind_neither_skip_nor_repeat(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portraits, "_LOOKED_AT", 10)
+    monkeypatch.setattr(paths, "_LOOKED_AT", 10)
     folding_ = Folding(database)
     told = [
         touchpoint(f"m{n:03}", n / 10, event="Signed In" if n % 7 == 0 else "Report Exported", user_id="ana")
@@ -424,9 +424,7 @@ async def test_pages_of_a_kind_neither_skip_nor_repeat(database: Database, monke
     found, before = [], None
     for _ in range(40):
         async with database.transaction([folding_.workspace]) as connection:
-            page = await portraits.path(
-                connection, folding_.workspace, id_, portraits.Path(2, kind="signed_in", before=before)
-            )
+            page = await paths.page(connection, folding_.workspace, id_, paths.Path(2, kind="signed_in", before=before))
         found += [reading.touchpoint.message_id for reading, _ in page.steps]
         assert len(page.steps) <= 2
         before = page.next
@@ -450,5 +448,5 @@ async def test_what_the_release_before_stores_is_read(database: Database) -> Non
         )
         id_ = await portraits.find(connection, folding_.workspace, Reference(None, "user_id", "ana"))
         assert id_ is not None
-        page = await portraits.path(connection, folding_.workspace, id_, portraits.Path(9))
+        page = await paths.page(connection, folding_.workspace, id_, paths.Path(9))
     assert [reading.kind for reading, _ in page.steps] == ["custom", "signed_in"]

@@ -16,8 +16,9 @@ from jornada.web.app import answer
 from jornada.web.pages import page
 from services.journey.api import documents
 from services.journey.api.documents import AsOf
-from services.journey.store import portraits
-from services.journey.store.portraits import Filter, Path
+from services.journey.store import paths, portraits
+from services.journey.store.paths import Path
+from services.journey.store.portraits import Filter
 
 _TYPES = ("user_id", "anonymous_id", "email")
 
@@ -78,7 +79,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
         wanted = Path(limit, kind, session, _place(cursor), until)
         async with database.transaction([principal.workspace]) as connection:
             id_ = await customer_named(connection, principal.workspace, ref)
-            found = await portraits.path(connection, principal.workspace, id_, wanted)
+            found = await paths.page(connection, principal.workspace, id_, wanted)
         following = None if found.next is None else cursor_of(*found.next)
         return answer(page([documents.touchpoint(*each) for each in found.steps], following))
 
@@ -96,7 +97,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
         """
         async with database.transaction([principal.workspace]) as connection:
             id_ = await customer_named(connection, principal.workspace, ref)
-            found = await portraits.one(connection, principal.workspace, id_, clean(unquote(message_id)), source)
+            found = await paths.one(connection, principal.workspace, id_, clean(unquote(message_id)), source)
         if not found:
             raise unknown("touchpoint")
         if len(found) > 1:

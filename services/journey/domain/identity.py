@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from services.journey.domain.reading import Key
+from services.journey.domain.reading import Key, Moment
 
 MOST_USERS = 50
 MOST_DEVICES = 1_000
@@ -22,9 +22,6 @@ MOST_TIED = {
     ("email", "anonymous_id"): MOST_DEVICES,
 }
 """By types: what is tied to more of the other type than this is a kiosk, like a tool that identifies others."""
-
-Moment = tuple[int, str, str]
-"""When a fact was stated: its place in event-time order and its source."""
 
 
 class Sharing(StrEnum):

@@ -15,6 +15,9 @@ from services.journey.domain.vocabulary import BILLING, SHIPPED, Vocabulary, cha
 Key = tuple[int, str]
 """A place in event-time order: microseconds since 1970, message id."""
 
+Moment = tuple[int, str, str]
+"""When something was stated: its place in event-time order and its source."""
+
 _MOST_DIGITS = 18
 _ACTING = frozenset({"product", "import"})
 NANO = 10**9
@@ -47,6 +50,11 @@ class Reading(msgspec.Struct, frozen=True):
     account: str | None
     channel: str | None
     value: str | None
+
+    @property
+    def moment(self) -> Moment:
+        """Where it stands among all, those of one message id by their sources."""
+        return (*self.key, self.touchpoint.source)
 
     def plain_properties(self) -> msgspec.Raw:
         """The properties as JSON, numbers as they were sent."""

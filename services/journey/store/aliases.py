@@ -7,8 +7,9 @@ import asyncpg
 
 from jornada.db import Connection
 from jornada.events import WorkspaceId
-from jornada.instants import micros
-from services.journey.domain.identity import MOST_TIED, Moment, Named
+from services.journey.domain.identity import MOST_TIED, Named
+from services.journey.domain.reading import Moment
+from services.journey.store.facts import moment
 
 
 class Alias(NamedTuple):
@@ -55,5 +56,4 @@ def _steps(mine: str, other: str) -> str:
 
 
 def _alias(row: asyncpg.Record) -> Alias:
-    at = (micros(row["occurred_at"]), row["message_id"], row["source"])
-    return Alias(Named("user_id", row["user_id"]), Named("user_id", row["other"]), at, row["stands"])
+    return Alias(Named("user_id", row["user_id"]), Named("user_id", row["other"]), moment(row), row["stands"])

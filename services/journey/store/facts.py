@@ -4,10 +4,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import asyncpg
+
 from jornada.db import Connection
 from jornada.events import Touchpoint, WorkspaceId
-from jornada.instants import instant
-from services.journey.domain.identity import Moment, Named, Statement
+from jornada.instants import instant, micros
+from services.journey.domain.identity import Named, Statement
+from services.journey.domain.reading import Moment
 
 
 class Pair(NamedTuple):
@@ -35,7 +38,7 @@ async def add_pairs(connection: Connection, workspace: WorkspaceId, pairs: Colle
         workspace,
         [each.device for each in ordered],
         [each.user for each in ordered],
-        *_columns([each.at for each in ordered]),
+        *columns([each.at for each in ordered]),
     )
     return {(row["anonymous_id"], row["user_id"]) for row in rows}
 
@@ -104,7 +107,7 @@ async def add_statements(
         [each.email for each in ordered],
         [each.by.type for each in ordered],
         [each.by.value for each in ordered],
-        *_columns([each.at for each in ordered]),
+        *columns([each.at for each in ordered]),
     )
     new = {(row["email"], Named(row["type"], row["value"])) for row in rows}
     new |= await _add_times(connection, workspace, sorted(each for each in statements if each.by.type != "user_id"))
@@ -123,7 +126,7 @@ async def _add_times(
         workspace,
         [each.by.value for each in statements],
         [each.email for each in statements],
-        *_columns([each.at for each in statements]),
+        *columns([each.at for each in statements]),
     )
     return {(row["email"], Named("anonymous_id", row["anonymous_id"])) for row in rows}
 
@@ -140,5 +143,11 @@ async def stating(connection: Connection, workspace: WorkspaceId, devices: Colle
     return {Named("anonymous_id", row["value"]) for row in rows}
 
 
-def _columns(moments: Sequence[Moment]) -> tuple[list[datetime], list[str], list[str]]:
+def moment(row: asyncpg.Record) -> Moment:
+    """When the fact of a row was stated."""
+    return micros(row["occurred_at"]), row["message_id"], row["source"]
+
+
+def columns(moments: Sequence[Moment]) -> tuple[list[datetime], list[str], list[str]]:
+    """Moments as a statement takes them."""
     return [instant(us) for us, _, _ in moments], [each for _, each, _ in moments], [each for _, _, each in moments]

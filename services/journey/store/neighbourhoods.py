@@ -9,10 +9,11 @@ import asyncpg
 
 from jornada.db import Connection
 from jornada.events import WorkspaceId
-from jornada.instants import micros
-from services.journey.domain.identity import MOST_DEVICES, MOST_TIED, Facts, Moment, Named, Sharing, Statement
+from services.journey.domain.identity import MOST_DEVICES, MOST_TIED, Facts, Named, Sharing, Statement
+from services.journey.domain.reading import Moment
 from services.journey.store import aliases, identifiers, touchpoints
 from services.journey.store.aliases import Alias
+from services.journey.store.facts import moment
 
 _SINCE = "occurred_at, message_id, source"
 _STATING = ("anonymous_id", "user_id")
@@ -123,7 +124,7 @@ async def _users_of(connection: Connection, workspace: WorkspaceId, devices: set
     )
     found: dict[str, dict[str, Moment]] = {device: {} for device in devices}
     for row in rows:
-        found[row["device"]][row["user_id"]] = _moment(row)
+        found[row["device"]][row["user_id"]] = moment(row)
     return found
 
 
@@ -245,8 +246,4 @@ async def _statements_by(connection: Connection, workspace: WorkspaceId, devices
 
 
 def _statement(row: asyncpg.Record) -> Statement:
-    return Statement(row["email"], Named(row["type"], row["value"]), _moment(row))
-
-
-def _moment(row: asyncpg.Record) -> Moment:
-    return micros(row["occurred_at"]), row["message_id"], row["source"]
+    return Statement(row["email"], Named(row["type"], row["value"]), moment(row))

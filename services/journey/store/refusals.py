@@ -6,8 +6,8 @@ import asyncpg
 
 from jornada.db import Connection
 from jornada.events import WorkspaceId
-from jornada.instants import instant, micros
 from services.journey.domain.identity import Named, Refusal, Why
+from services.journey.store.facts import columns, moment
 
 _NOBODY = Named("", "")
 
@@ -59,8 +59,6 @@ def place(refusal: Refusal) -> Place:
 async def _upsert(connection: Connection, workspace: WorkspaceId, rows: Mapping[Place, Refusal]) -> None:
     if not rows:
         return
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    at = [each.at for each in rows.values()]
     await connection.execute(
         """insert into refusals (workspace, type, value, to_type, to_value, why, occurred_at, message_id, source)
            select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
@@ -69,15 +67,12 @@ async def _upsert(connection: Connection, workspace: WorkspaceId, rows: Mapping[
            set why = excluded.why, occurred_at = excluded.occurred_at, message_id = excluded.message_id,
                source = excluded.source""",
         workspace,
-        *columns,
+        *(list(column) for column in zip(*rows, strict=True)),
         [each.why.value for each in rows.values()],
-        [instant(us) for us, _, _ in at],
-        [message_id for _, message_id, _ in at],
-        [source for _, _, source in at],
+        *columns([each.at for each in rows.values()]),
     )
 
 
 def _refusal(row: asyncpg.Record) -> Refusal:
     to = Named(row["to_type"], row["to_value"])
-    at = (micros(row["occurred_at"]), row["message_id"], row["source"])
-    return Refusal(Named(row["type"], row["value"]), None if to == _NOBODY else to, Why(row["why"]), at)
+    return Refusal(Named(row["type"], row["value"]), None if to == _NOBODY else to, Why(row["why"]), moment(row))

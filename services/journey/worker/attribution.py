@@ -11,7 +11,7 @@ from jornada.db import Connection
 from jornada.events import SubjectId, WorkspaceId
 from jornada.instants import micros
 from services.journey.domain import emails, identity
-from services.journey.domain.identity import Moment, Named, Placement, Sharing, Statement
+from services.journey.domain.identity import Named, Placement, Sharing, Statement
 from services.journey.domain.reading import Reading
 from services.journey.store import facts, identifiers, merges, neighbourhoods, refusals, touchpoints
 from services.journey.store.facts import Pair
@@ -56,29 +56,19 @@ async def attribute(connection: Connection, workspace: WorkspaceId, fresh: Seque
     known, seeds = await _stated(connection, workspace, batch)
     result = Attribution(owned=[(_owner(reading, known), reading) for reading in fresh])
     await touchpoints.add(connection, workspace, result.owned)
-    before: dict[Named, Stored] = {}
-    if seeds:
-        before, placed = await _placed(connection, workspace, seeds)
-        _compare(before, placed, result)
-        known |= {named: Stored(before[named].node, placement) for named, placement in placed.items()}
-    devices = _devices(fresh, before, known)
-    moved = await _reattributed(connection, workspace, devices, result)
-    await _name_customers(connection, workspace, known, moved, result)
-    await _find_survivors(connection, workspace, result)
+    before, now = await _judged_anew(connection, workspace, seeds, result) if seeds else ({}, {})
+    known |= now
+    await _follow(connection, workspace, known, _devices(fresh, before, known), result)
     return result
 
 
 async def regroup(connection: Connection, workspace: WorkspaceId, seeds: Collection[Named]) -> Attribution:
     """Finds customers anew near identifiers whose facts changed by no touchpoint, and says what follows."""
     result = Attribution()
-    before, placed = await _placed(connection, workspace, set(seeds))
-    _compare(before, placed, result)
-    known = {named: Stored(before[named].node, placement) for named, placement in placed.items()}
-    turned = {each for each in seeds if each.type == "anonymous_id"} | _turned(before, known)
-    devices = [_Device(each.value, known[each], None) for each in sorted(turned)]
-    moved = await _reattributed(connection, workspace, devices, result)
-    await _name_customers(connection, workspace, known, moved, result)
-    await _find_survivors(connection, workspace, result)
+    before, now = await _judged_anew(connection, workspace, set(seeds), result)
+    turned = {each for each in seeds if each.type == "anonymous_id"} | _turned(before, now)
+    devices = [_Device(each.value, now[each], None) for each in sorted(turned)]
+    await _follow(connection, workspace, now, devices, result)
     return result
 
 
@@ -109,17 +99,13 @@ def _facts(fresh: Iterable[Reading]) -> _Facts:
     for reading in fresh:
         for named, stated in names(reading):
             batch.wanted[named] = batch.wanted.get(named, False) or stated
-        batch.pairs.update(Pair(device, user, _moment(reading)) for device, user in _pairs(reading))
+        batch.pairs.update(Pair(device, user, reading.moment) for device, user in _pairs(reading))
         if (email := emails.stated(reading)) is not None:
-            batch.statements.add(Statement(*email, _moment(reading)))
+            batch.statements.add(Statement(*email, reading.moment))
         touchpoint = reading.touchpoint
         if touchpoint.type == "alias" and touchpoint.previous_id and touchpoint.user_id and not reading.ours:
             batch.aliases.append(reading)
     return batch
-
-
-def _moment(reading: Reading) -> Moment:
-    return (*reading.key, reading.touchpoint.source)
 
 
 def _pairs(reading: Reading) -> list[tuple[str, str]]:
@@ -177,7 +163,7 @@ async def _undone(connection: Connection, workspace: WorkspaceId, aliases: Seque
     told = {merges.alias_id(each.touchpoint.source, each.touchpoint.message_id): each for each in aliases}
     undone = [told[fact] for fact in await merges.undone(connection, workspace, told)]
     return {
-        Pair(device, user, _moment(reading))
+        Pair(device, user, reading.moment)
         for reading in undone
         for device, user in _pairs(reading)
         if device != reading.touchpoint.anonymous_id
@@ -201,6 +187,28 @@ async def _placed(
         await identifiers.place(connection, workspace, moved)
     await refusals.replace(connection, workspace, near.named, found.refusals)
     return held, dict(found.placements)
+
+
+async def _judged_anew(
+    connection: Connection, workspace: WorkspaceId, seeds: set[Named], result: Attribution
+) -> tuple[dict[Named, Stored], dict[Named, Stored]]:
+    """Everything near the seeds, locked, as it was and as it is now; what that means for customers is in the result."""
+    before, placed = await _placed(connection, workspace, seeds)
+    _compare(before, placed, result)
+    return before, {named: Stored(before[named].node, placement) for named, placement in placed.items()}
+
+
+async def _follow(
+    connection: Connection,
+    workspace: WorkspaceId,
+    known: Mapping[Named, Stored],
+    devices: Sequence[_Device],
+    result: Attribution,
+) -> None:
+    """Gives the devices' touchpoints to whose they are now, and names everybody concerned."""
+    moved = await _reattributed(connection, workspace, devices, result)
+    await _name_customers(connection, workspace, known, moved, result)
+    await _find_survivors(connection, workspace, result)
 
 
 def _compare(before: Mapping[Named, Stored], placed: Mapping[Named, Placement], result: Attribution) -> None:

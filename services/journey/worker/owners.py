@@ -37,6 +37,8 @@ async def give_to_people(
     connection: Connection, workspace: WorkspaceId, holding: Collection[SubjectId], vocabulary: Vocabulary
 ) -> None:
     """Gives accounts' touchpoints that are their own no longer to the people they name, and asks for these, too."""
+    if not holding:
+        return
     stored = await accounts.own(connection, workspace, holding, vocabulary.version)
     again = [account for account, share in stored.items() if share is None]
     told = await touchpoints.of(connection, workspace, again, vocabulary) if again else []
