@@ -16,13 +16,14 @@ from jornada.runtime.service import Health, Service
 from jornada.runtime.settings import PortSettings
 from jornada.web import Gate, application
 from jornada.web.app import serve_dead_letters
-from services.journey.api import accounts, customers, identity, segments, snapshots, stages, vocabulary
+from services.journey.api import accounts, customers, identity, replays, segments, snapshots, stages, vocabulary
 from services.journey.settings import Settings
 from services.journey.store.subjects import PostgresSnapshots
 from services.journey.worker.earlier import EarlierEmails
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.merging import Merger
 from services.journey.worker.refolding import Refolder
+from services.journey.worker.replaying import Replayer
 from services.journey.worker.silence import fire
 
 GROUP = "journey"
@@ -51,6 +52,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     ticker = Ticker(database=database, publisher=publisher, clock=clock, fire=fire, folded_until=lag.folded_until)
     refolder = Refolder(database, publisher, clock)
     earlier = EarlierEmails(database, publisher, clock)
+    replayer = Replayer(database, publisher, clock)
     app = application("journey", _ABOUT, checks={"service": health.check}, lag=lag)
     customers.serve(app, gate, database, clock)
     identity.serve(app, gate, database, Merger(database, publisher, clock))
@@ -59,6 +61,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     segments.serve(app, gate, database, clock)
     vocabulary.serve(app, gate, database, clock)
     snapshots.serve(app, gate, database)
+    replays.serve(app, gate, database, clock)
     serve_dead_letters(app, gate, DeadLetters(database), worker)
     return Service(
         name="journey",
@@ -71,6 +74,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
             ("ticker", ticker.run),
             ("refolder", refolder.run),
             ("earlier_emails", earlier.run),
+            ("replayer", replayer.run),
             ("heartbeats", Heartbeats(bus, [JOURNEYS.name]).run),
         ],
         workers=[worker],

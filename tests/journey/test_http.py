@@ -323,3 +323,22 @@ async def test_of_many_subjects_a_part_is_looked_at_and_said_to_be(
     assert 5 <= tried["looked_at"]["subjects"] <= 10
     assert tried["looked_at"]["of"] >= 40
     assert 0 < tried["customers"] == tried["touchpoints"] <= tried["looked_at"]["subjects"]
+
+
+async def test_a_replay_is_begun_once_followed_and_at_its_end_nothing_has_changed(served: Served) -> None:
+    await served.send(touchpoint("rp1", 1, event="Signed Up", user_id="rui", workspace=served.workspace))
+    begun = await served.client.post("/v1/replays")
+    assert begun.status_code == 202
+    path = f"/v1/replays/{begun.json()['id']}"
+    async with asyncio.timeout(20):
+        while (told := await served.get(path))["status"] == "running":
+            again = await served.client.post("/v1/replays")
+            assert (again.status_code, again.json()["code"]) == (409, "replay_running")
+            await asyncio.sleep(0.05)
+    assert (told["status"], told["changed"], told["mended"], told["error"]) == ("done", 0, 0, None)
+    assert told["compared"] == told["equal"] > 0 < told["touchpoints"]
+    assert (await served.get("/v1/replays", limit=1))["items"] == [told]
+    ended = await served.client.post(f"{path}/cancel")
+    assert (ended.status_code, ended.json()["code"]) == (409, "replay_ended")
+    assert (await served.client.post(f"/v1/replays/{new_id()}/cancel")).status_code == 404
+    await served.get(f"/v1/replays/{new_id()}", 404)

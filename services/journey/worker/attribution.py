@@ -13,6 +13,7 @@ from jornada.instants import micros
 from services.journey.domain import emails, identity
 from services.journey.domain.identity import Named, Placement, Sharing, Statement
 from services.journey.domain.reading import Reading
+from services.journey.domain.stating import names, pairs
 from services.journey.store import facts, identifiers, merges, neighbourhoods, refusals, touchpoints
 from services.journey.store.facts import Pair
 from services.journey.store.identifiers import Stored
@@ -54,7 +55,7 @@ async def attribute(connection: Connection, workspace: WorkspaceId, fresh: Seque
     """Stores identifiers, facts and touchpoints of the batch, locks what it names, and says what follows."""
     batch = _facts(fresh)
     known, seeds = await _stated(connection, workspace, batch)
-    result = Attribution(owned=[(_owner(reading, known), reading) for reading in fresh])
+    result = Attribution(owned=[(owner_of(reading, known), reading) for reading in fresh])
     await touchpoints.add(connection, workspace, result.owned)
     before, now = await _judged_anew(connection, workspace, seeds, result) if seeds else ({}, {})
     known |= now
@@ -78,20 +79,12 @@ async def state_again(connection: Connection, workspace: WorkspaceId, stored: Se
     return await regroup(connection, workspace, seeds)
 
 
-def names(reading: Reading) -> list[tuple[Named, bool]]:
-    """The identifiers that a touchpoint names, and whether it states each (`alias` presumes its previous user id)."""
-    touchpoint = reading.touchpoint
-    previous = touchpoint.previous_id if touchpoint.type == "alias" and not reading.ours else None
-    email = emails.stated(reading)
-    given = (
-        ("user_id", touchpoint.user_id, True),
-        ("anonymous_id", touchpoint.anonymous_id, True),
-        ("account", None if reading.ours else touchpoint.group_id, True),
-        ("anonymous_id", previous, True),
-        ("user_id", previous, False),
-        ("email", None if email is None else email[0], True),
-    )
-    return [(Named(type_, value), stated) for type_, value, stated in given if value is not None]
+async def state_all(
+    connection: Connection, workspace: WorkspaceId, stored: Sequence[Reading]
+) -> Mapping[Named, Stored]:
+    """Stores what stored touchpoints state, as far as it is not known, and judges nobody; returns whom they name."""
+    known, _ = await _stated(connection, workspace, _facts(stored))
+    return known
 
 
 def _facts(fresh: Iterable[Reading]) -> _Facts:
@@ -99,21 +92,13 @@ def _facts(fresh: Iterable[Reading]) -> _Facts:
     for reading in fresh:
         for named, stated in names(reading):
             batch.wanted[named] = batch.wanted.get(named, False) or stated
-        batch.pairs.update(Pair(device, user, reading.moment) for device, user in _pairs(reading))
+        batch.pairs.update(Pair(device, user, reading.moment) for device, user in pairs(reading))
         if (email := emails.stated(reading)) is not None:
             batch.statements.add(Statement(*email, reading.moment))
         touchpoint = reading.touchpoint
         if touchpoint.type == "alias" and touchpoint.previous_id and touchpoint.user_id and not reading.ours:
             batch.aliases.append(reading)
     return batch
-
-
-def _pairs(reading: Reading) -> list[tuple[str, str]]:
-    touchpoint = reading.touchpoint
-    if touchpoint.user_id is None or reading.ours:
-        return []
-    previous = touchpoint.previous_id if touchpoint.type == "alias" else None
-    return [(device, touchpoint.user_id) for device in (touchpoint.anonymous_id, previous) if device is not None]
 
 
 async def _stated(
@@ -165,7 +150,7 @@ async def _undone(connection: Connection, workspace: WorkspaceId, aliases: Seque
     return {
         Pair(device, user, reading.moment)
         for reading in undone
-        for device, user in _pairs(reading)
+        for device, user in pairs(reading)
         if device != reading.touchpoint.anonymous_id
     }
 
@@ -233,7 +218,8 @@ def _compare(before: Mapping[Named, Stored], placed: Mapping[Named, Placement], 
         result.lost[SubjectId(customer)] = None if survivor is None else SubjectId(survivor)
 
 
-def _owner(reading: Reading, known: Mapping[Named, Stored]) -> UUID:
+def owner_of(reading: Reading, known: Mapping[Named, Stored]) -> UUID:
+    """The identifier that owns a touchpoint; of one without a user id its device, whoever used it."""
     touchpoint = reading.touchpoint
     if reading.account is not None:
         return known[Named("account", reading.account)].node.id
@@ -247,7 +233,7 @@ def _devices(fresh: Iterable[Reading], before: Mapping[Named, Stored], known: Ma
     since: dict[Named, datetime] = {}
     for reading in fresh:
         at = reading.touchpoint.occurred_at
-        devices = {device for device, _ in _pairs(reading)}
+        devices = {device for device, _ in pairs(reading)}
         if reading.touchpoint.user_id is None and reading.touchpoint.anonymous_id is not None:
             devices.add(reading.touchpoint.anonymous_id)
         for device in devices:

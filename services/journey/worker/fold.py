@@ -27,10 +27,11 @@ from jornada.events import (
 from services.journey.domain.identity import Sharing
 from services.journey.domain.reading import Reading, read
 from services.journey.domain.segments import InForce
+from services.journey.domain.stating import names
 from services.journey.domain.vocabulary import SHIPPED, Vocabulary
 from services.journey.store import accepted, identifiers, in_force, subjects, touchpoints
 from services.journey.worker import journeys, settling
-from services.journey.worker.attribution import Attribution, attribute, names
+from services.journey.worker.attribution import Attribution, attribute
 from services.journey.worker.journeys import Changes
 from services.journey.worker.settling import Held
 

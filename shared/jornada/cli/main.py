@@ -83,6 +83,20 @@ def tail(
         asyncio.run(follow(replicas, api_token(token), Wanted(source, rejected), teller()))
 
 
+@app.command()
+def replay(
+    cancel: Annotated[bool, typer.Option("--cancel", help="Ends the one that runs.")] = False, token: Token = None
+) -> None:
+    """Tells a workspace's journeys again from its stored touchpoints, and follows; Ctrl-C only stops following.
+
+    Follows the one that runs already. Needs the scope `admin`. Exits with 1 where it fails.
+    """
+    from jornada.cli.replaying import cancelled, followed  # noqa: PLC0415 (as for migrate)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run((cancelled if cancel else followed)(api_token(token)))
+
+
 async def _doctor(console: Console) -> bool:
     from jornada.cli.doctor import examine  # noqa: PLC0415 (as for migrate)
 
