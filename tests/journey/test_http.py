@@ -361,13 +361,12 @@ async def test_of_many_subjects_a_part_is_looked_at_and_said_to_be(
 
 async def test_a_replay_is_begun_once_followed_and_at_its_end_nothing_has_changed(served: Served) -> None:
     await served.send(touchpoint("rp1", 1, event="Signed Up", user_id="rui", workspace=served.workspace))
-    begun = await served.client.post("/v1/replays")
-    assert begun.status_code == 202
+    asked = await asyncio.gather(*(served.client.post("/v1/replays") for _ in range(3)))
+    begun, *others = sorted(asked, key=lambda each: each.status_code)
+    assert (begun.status_code, [each.json()["code"] for each in others]) == (202, ["replay_running"] * 2)
     path = f"/v1/replays/{begun.json()['id']}"
     async with asyncio.timeout(20):
-        while (told := await served.get(path))["status"] == "running":
-            again = await served.client.post("/v1/replays")
-            assert (again.status_code, again.json()["code"]) == (409, "replay_running")
+        while (told := await served.get(path))["status"] == "running":  # noqa: ASYNC110 - nothing signals its end
             await asyncio.sleep(0.05)
     assert (told["status"], told["changed"], told["mended"], told["error"]) == ("done", 0, 0, None)
     assert told["compared"] == told["equal"] > 0 < told["touchpoints"]

@@ -1,9 +1,11 @@
 """A workspace told again from its stored touchpoints: what is right stays as it is, what is not is set right."""
 
+import asyncio
 import contextlib
 import random
 import re
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, cast
 from unittest.mock import patch
 from uuid import UUID
@@ -14,11 +16,12 @@ from hypothesis import strategies as st
 
 from jornada.bus.carrier import BusUnavailable
 from jornada.bus.publisher import Publisher, Subject
-from jornada.db import Connection, Database
-from jornada.events import Identifier, JourneyEvent, Touchpoint, decode, encode, new_id
+from jornada.db import Conflict, Connection, Database
+from jornada.events import Identifier, JourneyEvent, JourneySnapshot, Touchpoint, decode, encode, new_id
 from jornada.rules import parse
 from services.journey.domain import identity
 from services.journey.domain.identity import MOST_TIED
+from services.journey.domain.rules import SHOP
 from services.journey.domain.state import FOLD
 from services.journey.domain.view import TERMS
 from services.journey.store import in_force, portraits, replays
@@ -26,7 +29,7 @@ from services.journey.store.replays import Counts, Replay
 from services.journey.worker import comparing, grounding, restating
 from services.journey.worker.replaying import Replayer
 from tests.conftest import DatabaseFactory
-from tests.journey.makes import Folding
+from tests.journey.makes import Folding, touchpoint
 from tests.journey.test_order import (
     ACCOUNTS,
     KIOSK,
@@ -66,8 +69,9 @@ async def found(folding: Folding, id_: UUID) -> Replay:
     return replay
 
 
-async def replayed(folding: Folding) -> Counts:
-    """What a replay from its beginning to its end comes to."""
+async def replayed(folding: Folding, days: int = 0) -> Counts:
+    """What a replay from its beginning to its end comes to, so many days later."""
+    folding.clock.at += timedelta(days=days)
     id_ = await begun(folding)
     replayer = Replayer(folding.database, folding.publisher, folding.clock)
     while await replayer.work():
@@ -108,7 +112,7 @@ async def test_where_all_is_right_nothing_is_written_and_nothing_published(datab
             await folding.fold(*batch)
         await settled(folding)
         before, published = await stored(folding), len(folding.topic.records)
-        counts = await replayed(folding)
+        counts = await replayed(folding, days=9)
         assert counts == Counts(counts.touchpoints, counts.compared, counts.compared), name
         assert (await stored(folding), len(folding.topic.records)) == (before, published), name
         assert counts.compared >= 1
@@ -131,7 +135,7 @@ async def test_a_replay_finds_what_was_folded_in_any_order(
             await folding.fold(*batch)
         await settled(folding)
         before = await stored(folding)
-        counts = await replayed(folding)
+        counts = await replayed(folding, days=9)
         assert counts == Counts(counts.touchpoints, counts.compared, counts.compared)
         assert await stored(folding) == before
 
@@ -377,3 +381,60 @@ async def test_a_journey_of_a_newer_fold_fails_it_and_stays(database: Database) 
     done = await found(folding, id_)
     assert (done.status, done.error) == ("failed", "Outdated")
     assert await stored(folding) == before
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute("update subjects set fold = $1", FOLD)
+
+
+async def test_who_comes_out_otherwise_is_told_as_of_now(database: Database) -> None:
+    folding = Folding(database)
+    await folding.fold(*LATE_ALIAS)
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute(
+            "update subjects set snapshot = replace(encode(snapshot, 'escape'), 'Bia', 'Eva')::bytea where stage <> ''"
+        )
+    assert (await replayed(folding, days=9)).changed == 1
+    id_ = await folding.id_of("user_id", "new")
+    assert id_ is not None
+    told = folding.topic.last(id_)
+    assert isinstance(told, JourneySnapshot)
+    assert (told.traits, told.as_of) == ({"name": "Bia"}, folding.clock.now())
+
+
+@pytest.mark.parametrize("name", ["shared_email", "reunited", "reconciled", "accounts", "late_alias"])
+async def test_live_batches_are_folded_beside_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for each in (restating, grounding, comparing):
+        monkeypatch.setattr(each, "MOST", 2)
+    told = [each for batch in shuffled(STORIES[name], 8) for each in batch]
+    folding = Folding(database)
+    await folding.fold(*told[: len(told) // 2])
+    await damage(folding, [each for each in DAMAGE if not each[1]], 2)
+    id_, replayer = await begun(folding), Replayer(database, folding.publisher, folding.clock)
+
+    async def live() -> None:
+        for each in told[len(told) // 2 :]:
+            await folding.fold(each)
+            with contextlib.suppress(Conflict):
+                await folding.refolder.work()
+
+    async def replay() -> None:
+        while (await found(folding, id_)).status == "running":
+            with contextlib.suppress(Conflict):
+                await replayer.work()
+
+    await asyncio.gather(live(), replay())
+    assert (await found(folding, id_)).status == "done"
+    named = identifiers_of(STORIES[name])
+    assert await folding.everything(named) == await outcome(database, [STORIES[name]], named)
+
+
+async def test_who_has_nothing_to_publish_waits_for_no_publisher(database: Database) -> None:
+    folding = Folding(database)
+    await folding.fold(touchpoint("o1", 1, user_id="ana", event="Message Sent", source="jornada", role="messaging"))
+    async with database.transaction([folding.workspace]) as connection:
+        await in_force.choose(connection, folding.workspace, SHOP)
+    assert await folding.refolder.work() == 1
+    assert await replayed(folding) == Counts(touchpoints=1, compared=1, equal=1)
+    async with database.transaction([folding.workspace]) as connection:
+        assert not await connection.fetch("select from unpublished")

@@ -48,13 +48,16 @@ class Told(NamedTuple):
 async def settle(
     connection: Connection, workspace: WorkspaceId, in_force: InForce, held: Sequence[Held]
 ) -> dict[Subject, int]:
-    """Stores subjects with their snapshots under new versions, and the timers of what silence will change."""
+    """Stores subjects with their snapshots under new versions, and the timers of what silence will change.
+
+    Returns the versions of those that there is anything to publish of.
+    """
     if not held:
         return {}
     versions = await subjects.draw_versions(connection, len(held))
     told = await tell(connection, workspace, in_force, held, versions)
     await keep(connection, workspace, in_force, told)
-    return {Subject(workspace, each.saved.id): each.saved.version for each in told}
+    return {Subject(workspace, each.saved.id): each.saved.version for each in told if each.saved.event is not None}
 
 
 async def tell(
