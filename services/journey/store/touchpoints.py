@@ -1,7 +1,7 @@
 """Touchpoints as they were accepted, each with the identifier that owns it."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -146,6 +146,21 @@ async def anonymous(connection: Connection, workspace: WorkspaceId, device: str,
         since,
     )
     return [Place(row["owner"], row["occurred_at"], row["message_id"], row["source"]) for row in rows]
+
+
+async def strays(
+    connection: Connection, workspace: WorkspaceId, devices: Mapping[str, UUID]
+) -> list[tuple[Place, UUID]]:
+    """The touchpoints without a user id that devices' own identifiers do not own, each with that identifier's id."""
+    rows = await connection.fetch(
+        """select owner, occurred_at, message_id, source, own
+           from unnest($2::text[], $3::uuid[]) as given (value, own)
+           join touchpoints on workspace = $1 and device = value and user_id is null and owner <> own""",
+        workspace,
+        list(devices),
+        list(devices.values()),
+    )
+    return [(Place(row["owner"], row["occurred_at"], row["message_id"], row["source"]), row["own"]) for row in rows]
 
 
 async def move(connection: Connection, workspace: WorkspaceId, moves: Sequence[tuple[Place, UUID]]) -> None:

@@ -261,24 +261,23 @@ async def _reattributed(
         for place, (_, reading) in enumerate(result.owned)
     }
     changed: set[UUID] = set()
-    for device in devices:
-        moves = await _moves(connection, workspace, device)
-        if moves:
-            await touchpoints.move(connection, workspace, moves)
-        for place, owner in moves:
-            number = fresh.get((place.source, place.message_id))
-            if number is None:
-                changed |= {place.owner, owner}
-            else:
-                result.owned[number] = (owner, result.owned[number][1])
+    own = {each.value: each.stored.node.id for each in devices if each.stored.placement.sharing is not Sharing.SHARED}
+    moves = await touchpoints.strays(connection, workspace, own) if own else []
+    for device in (each for each in devices if each.value not in own):
+        moves += await _moves(connection, workspace, device)
+    if moves:
+        await touchpoints.move(connection, workspace, moves)
+    for place, owner in moves:
+        number = fresh.get((place.source, place.message_id))
+        if number is None:
+            changed |= {place.owner, owner}
+        else:
+            result.owned[number] = (owner, result.owned[number][1])
     return changed
 
 
 async def _moves(connection: Connection, workspace: WorkspaceId, device: _Device) -> list[tuple[Place, UUID]]:
-    own = device.stored.node.id
-    if device.stored.placement.sharing is not Sharing.SHARED:
-        places = await touchpoints.anonymous(connection, workspace, device.value, None)
-        return [(place, own) for place in places if place.owner != own]
+    """What a shared device's facts give to others than who has it."""
     turns = await touchpoints.facts(connection, workspace, device.value)
     since = device.since
     if since is not None and not any(key[0] < micros(since) for key, _ in turns):

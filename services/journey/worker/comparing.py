@@ -22,7 +22,7 @@ from services.journey.worker import journeys, settling
 from services.journey.worker.attribution import regroup
 from services.journey.worker.settling import Held, Told
 
-MOST = 100
+MOST = 250
 MOST_TOUCHPOINTS = 500
 
 Versions = dict[Subject, int]
