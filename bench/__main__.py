@@ -4,9 +4,10 @@ import argparse
 import asyncio
 import sys
 
-from bench.ingest import comparison
+from bench.ingest import comparison as ingest
+from bench.replay import comparison as replay
 
-_SUBJECTS = {"ingest": comparison.run}
+_SUBJECTS = {"ingest": ingest.run, "replay": replay.run}
 
 
 def main() -> None:
