@@ -438,3 +438,19 @@ async def test_who_has_nothing_to_publish_waits_for_no_publisher(database: Datab
     assert await replayed(folding) == Counts(touchpoints=1, compared=1, equal=1)
     async with database.transaction([folding.workspace]) as connection:
         assert not await connection.fetch("select from unpublished")
+
+
+async def test_what_a_process_committed_and_did_not_live_to_publish_is_swept(database: Database) -> None:
+    folding = Folding(database)
+    await folding.fold(*LATE_ALIAS)
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute("update subjects set snapshot = '{}' where stage <> ''")
+    id_ = await begun(folding)
+    while (await found(folding, id_)).status == "running":
+        with contextlib.suppress(BusUnavailable):
+            await Mortal(folding, "after").work()
+    published = len(folding.topic.records)
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute("update unpublished set since = since - interval '1 hour'")
+    await folding.publisher.sweep()
+    assert len(folding.topic.records) == published + 1
