@@ -22,6 +22,7 @@ from services.journey.store.subjects import PostgresSnapshots
 from services.journey.worker.earlier import EarlierEmails
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.merging import Merger
+from services.journey.worker.months import Months
 from services.journey.worker.refolding import Refolder
 from services.journey.worker.silence import fire
 
@@ -71,6 +72,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
             ("ticker", ticker.run),
             ("refolder", refolder.run),
             ("earlier_emails", earlier.run),
+            ("months", Months(database, clock).run),
             ("heartbeats", Heartbeats(bus, [JOURNEYS.name]).run),
         ],
         workers=[worker],

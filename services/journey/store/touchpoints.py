@@ -112,17 +112,19 @@ async def give(connection: Connection, workspace: WorkspaceId, moves: Sequence[t
 
 
 async def owners(connection: Connection, workspace: WorkspaceId, touchpoints: Sequence[Touchpoint]) -> set[UUID]:
-    """Who owns these touchpoints, which carry no user id."""
-    by_device: dict[str, list[str]] = defaultdict(list)
+    """Who owns these touchpoints, which carry no user id and are dated as they are stored."""
+    by_device: dict[str, list[Touchpoint]] = defaultdict(list)
     for touchpoint in touchpoints:
-        by_device[touchpoint.anonymous_id or ""].append(touchpoint.message_id)
+        by_device[touchpoint.anonymous_id or ""].append(touchpoint)
     found: set[UUID] = set()
-    for device, message_ids in by_device.items():
+    for device, theirs in by_device.items():
         rows = await connection.fetch(
-            "select owner from touchpoints where workspace = $1 and device = $2 and message_id = any($3)",
+            """select owner from touchpoints
+               where workspace = $1 and device = $2 and occurred_at = any($3) and message_id = any($4)""",
             workspace,
             device,
-            message_ids,
+            [each.occurred_at for each in theirs],
+            [each.message_id for each in theirs],
         )
         found |= {row["owner"] for row in rows}
     return found

@@ -28,7 +28,7 @@ from services.journey.domain.identity import Sharing
 from services.journey.domain.reading import Reading, read
 from services.journey.domain.segments import InForce
 from services.journey.domain.vocabulary import SHIPPED, Vocabulary
-from services.journey.store import accepted, identifiers, in_force, subjects, touchpoints
+from services.journey.store import accepted, identifiers, in_force, months, subjects, touchpoints
 from services.journey.worker import journeys, settling
 from services.journey.worker.attribution import Attribution, attribute, names
 from services.journey.worker.journeys import Changes
@@ -50,6 +50,7 @@ class TouchpointFold:
         for record in records:
             touchpoint = _touchpoint(record)
             batches[touchpoint.workspace].append(touchpoint)
+        await months.cover(connection, {touchpoint.occurred_at for batch in batches.values() for touchpoint in batch})
         named: set[Subject] = set()
         for workspace in sorted(batches):
             named |= await self._fold(connection, workspace, batches[workspace])
