@@ -1,7 +1,7 @@
 """Which events were accepted: the first one committed under an id holds."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -51,6 +51,18 @@ async def accept(connection: Connection, workspace: WorkspaceId, touchpoints: Se
     again = [replace(each, occurred_at=known[each.source, each.message_id].occurred_at) for each in told_again]
     differing = [each for each in again if known[each.source, each.message_id].payload_hash != each.payload_hash]
     return Sorted(fresh, again, differing)
+
+
+async def forget(connection: Connection, workspace: WorkspaceId, keys: Collection[tuple[str, str]]) -> None:
+    """Drops the keys (source, message id) of what is not stored."""
+    ordered = sorted(keys)
+    await connection.execute(
+        """delete from accepted where workspace = $1
+             and (source, message_id) in (select * from unnest($2::text[], $3::text[]))""",
+        workspace,
+        [source for source, _ in ordered],
+        [message_id for _, message_id in ordered],
+    )
 
 
 async def _known(
