@@ -210,7 +210,7 @@ async def test_a_batch_looks_into_the_months_it_is_about_where_it_knows_them(dat
     assert later == {name for name in later if name >= name_of(at(401))}
 
 
-async def test_a_moved_touchpoint_and_a_page_of_a_path_are_found_in_their_months(database: Database) -> None:
+async def test_what_moves_or_goes_and_a_page_of_a_path_are_found_in_their_months(database: Database) -> None:
     folding = Folding(database)
     await folding.fold(*(touchpoint(f"m{n}", 30 * n, user_id="ana") for n in range(12)))
     told = await folding.told("user_id", "ana")
@@ -222,10 +222,15 @@ async def test_a_moved_touchpoint_and_a_page_of_a_path_are_found_in_their_months
         await touchpoints.move(given, folding.workspace, [(place, told.subject_id)])
         page = paths.Path(9, until=at(40))
         await paths.page(given, folding.workspace, told.subject_id, page)
+        older = await touchpoints.older(given, folding.workspace, at(100), None, 9)
+        await touchpoints.remove(given, folding.workspace, [place for place, _ in older])
     (moved,) = (looked for query, looked in explained.looked_into if query.startswith("update"))
     (paged,) = (looked for query, looked in explained.looked_into if query.startswith("select record"))
     assert moved == {name_of(at(60))}
     assert max(paged - {"touchpoints_earlier"}) <= name_of(at(40))
+    *_, walked, removed = (looked for _, looked in explained.looked_into)
+    assert max(walked - {"touchpoints_earlier"}) == max(removed - {"touchpoints_earlier"}) == name_of(at(100))
+    assert "touchpoints_later" not in walked | removed
 
 
 _INSERT = """insert into touchpoints (workspace, owner, occurred_at, message_id, source, kind, user_id, record)

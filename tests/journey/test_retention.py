@@ -17,9 +17,10 @@ from jornada.clock import SystemClock
 from jornada.db import Database
 from jornada.events import Identifier, JourneySnapshot, MergedInto, Touchpoint, new_id
 from jornada.observe import metrics
+from jornada.web import Reference
 from services.journey.domain import identity
 from services.journey.domain.identity import MOST_TIED
-from services.journey.store import in_force, retention
+from services.journey.store import in_force, portraits, retention
 from services.journey.store.months import begin
 from services.journey.worker import retention as working
 from services.journey.worker.months import Months
@@ -155,6 +156,40 @@ def _later(touchpoint_: Touchpoint) -> Touchpoint:
     """A day later for each hundredth of one, so that a small story lasts eight days."""
     when = at(0) + (touchpoint_.occurred_at - at(0)) * 100
     return replace(touchpoint_, occurred_at=when, received_at=when)
+
+
+@pytest.mark.parametrize(
+    "story", [STORIES["shared_email"], STORIES["accounts"], RESTATED], ids=["shared", "b2b", "twice"]
+)
+async def test_what_comes_while_it_goes_on_is_told_like_what_came_before(
+    database: Database, story: list[Touchpoint]
+) -> None:
+    cut, named = 3, identifiers_of(story)
+    plain = await never_told(database, story, cut, named)
+    for seed in range(4):
+        folding = Folding(database, now=at(_TODAY))
+        first, *then = shuffled(story, seed)
+        await folding.fold(*first)
+        await keep(folding, _TODAY - cut)
+        others = [Folding(database, now=at(_TODAY), workspace=folding.workspace) for _ in then]
+        telling = (other.fold(*batch) for other, batch in zip(others, then, strict=True))
+        await asyncio.gather(*telling, expired(folding), expired(folding))
+        await keep(folding, _TODAY - cut)
+        await expired(folding)
+        assert await folding.everything(named) == plain, f"seed {seed}"
+
+
+async def test_of_many_owners_a_part_is_folded_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(working, "MOST", 100)
+    monkeypatch.setattr(working, "MOST_OWNERS", 4)
+    folding = Folding(database, now=at(_TODAY))
+    await folding.fold(*(touchpoint(f"m{n:02}", n / 100, user_id=f"u{n % 10}") for n in range(30)))
+    await keep(folding, 30)
+    expiry, left = expiry_of(folding), []
+    for _ in range(3):
+        await expiry.work()
+        left.append(len(await stored_of(folding, "touchpoints")))
+    assert left == [18, 6, 0]
 
 
 async def stored_of(folding: Folding, table: str) -> list[str]:
@@ -303,6 +338,9 @@ async def test_who_outlasts_the_device_that_named_them_goes_on_under_an_id_that_
     assert isinstance(lost, MergedInto)
     assert isinstance(kept, JourneySnapshot)
     assert (lost.into, kept.touchpoints) == (now, 1)
+    async with database.transaction([folding.workspace]) as connection:
+        assert await portraits.find(connection, folding.workspace, Reference(before, "", "")) == now
+    assert await folding.told("anonymous_id", "phone") is None
     await folding.fold(touchpoint("m4", 301, anonymous_id="phone"))
     again = await folding.told("anonymous_id", "phone")
     assert again is not None

@@ -1,6 +1,7 @@
 """Touchpoints older than their workspace keeps them: removed a part at a time, and what they fed is folded again."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from jornada.bus.carrier import BusUnavailable
 from jornada.bus.publisher import Publisher
 from jornada.clock import Clock
 from jornada.db import Conflict, Database, Unavailable
-from jornada.events import WorkspaceId
+from jornada.events import Touchpoint, WorkspaceId
 from jornada.observe import logs, metrics
 from services.journey.domain.reading import read
 from services.journey.domain.retention import horizon, may_go
@@ -20,6 +21,10 @@ from services.journey.worker.fold import tell
 _log = logs.get(__name__)
 
 MOST = 2_000
+MOST_OWNERS = 200
+
+
+_Stored = tuple[Place, Touchpoint]
 
 
 class _Walk(NamedTuple):
@@ -48,16 +53,22 @@ class Expiry:
             behind = 0
             try:
                 behind = await self.work()
-            except (BusUnavailable, Unavailable, Conflict) as error:
+            except (Unavailable, Conflict) as error:
                 _log.warning("retention.waiting", error=str(error))
             await asyncio.sleep(1 if behind else 60)
 
     async def work(self) -> int:
-        """Takes a part from every workspace; returns from how many. Raises BusUnavailable, Unavailable, Conflict."""
+        """Takes a part from every workspace; returns from how many. Raises Unavailable, Conflict.
+
+        Where it cannot, it does the next time, and nobody else waits for that.
+        """
         async with self._database.transaction(role=f"jornada_{self._database.service}_clock") as connection:
             behind = await retention.behind(connection, self._clock.now())
         for workspace in behind:
-            await self._work(workspace)
+            try:
+                await self._work(workspace)
+            except (BusUnavailable, Unavailable, Conflict) as error:
+                _log.warning("retention.waiting", error=str(error))
         return len(behind)
 
     async def _work(self, workspace: WorkspaceId) -> None:
@@ -67,15 +78,17 @@ class Expiry:
                 return
             now = self._clock.now()
             walk = self._walk(workspace, horizon(now, days))
-            found = await touchpoints.older(connection, workspace, walk.before, walk.after, MOST)
+            older = await touchpoints.older(connection, workspace, walk.before, walk.after, MOST)
+            found = _of_few(older)
+            is_over = len(found) < MOST and len(found) == len(older)
             force = await in_force.held(connection, workspace)
             going = [(place, read(told, force.vocabulary)) for place, told in found if may_go(told, walk.before, now)]
             gone = await expire(connection, workspace, going)
             changed = await tell(connection, workspace, force, gone.attribution, now)
             await self._publisher.mark(connection, changed)
-            if len(found) < MOST and not going and not walk.took:
+            if is_over and not going and not walk.took:
                 await retention.passed(connection, workspace, walk.before)
-        on = _Walk(walk.before, found[-1][0], walk.took or bool(going)) if len(found) == MOST else _Walk(walk.before)
+        on = _Walk(walk.before) if is_over else _Walk(walk.before, found[-1][0], walk.took or bool(going))
         self._walks[workspace] = on
         metrics.EXPIRED.labels("stored").inc(gone.touchpoints)
         await self._publisher.publish(list(changed))
@@ -84,3 +97,10 @@ class Expiry:
         """The walk that goes on, or one from the beginning where another instant counts now."""
         walk = self._walks.get(workspace)
         return walk if walk is not None and walk.before == before else _Walk(before)
+
+
+def _of_few(older: Sequence[_Stored]) -> Sequence[_Stored]:
+    """The touchpoints of the first 200 owners: all that is left of theirs is folded at once."""
+    owners = dict.fromkeys(place.owner for place, _ in older)
+    few = set(list(owners)[:MOST_OWNERS])
+    return [each for each in older if each[0].owner in few]
