@@ -280,6 +280,27 @@ async def expired_by_a_day(folding: Folding) -> None:
         await expiry.work()
 
 
+async def test_a_touchpoint_that_names_what_is_known_no_longer_goes_like_any_other(database: Database) -> None:
+    folding = Folding(database, now=at(_TODAY))
+    await folding.fold(touchpoint("m3", 300, user_id="ana"))
+    await folding.fold(
+        touchpoint("m1", 1, type="alias", user_id="ana", previous_id="old", anonymous_id="phone"),
+        touchpoint("m2", 2, type="identify", user_id="ana", traits={"email": "ana@x.com"}),
+    )
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute("delete from aliases")
+        await connection.execute("delete from device_users")
+        await connection.execute("delete from email_pairs")
+        await connection.execute("delete from identifiers where value in ('old', 'phone', 'ana@x.com')")
+    await keep(folding, 100)
+    async with asyncio.timeout(20):
+        await expired(folding)
+    assert await stored_of(folding, "touchpoints") == ["m3"]
+    told = await folding.told("user_id", "ana")
+    assert told is not None
+    assert told.touchpoints == 1
+
+
 async def test_it_goes_on_by_itself(database: Database) -> None:
     folding = Folding(database, now=at(_TODAY))
     await folding.fold(*(touchpoint(f"m{n}", n, user_id=f"u{n}") for n in range(5)))

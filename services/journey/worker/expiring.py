@@ -35,7 +35,7 @@ async def expire(connection: Connection, workspace: WorkspaceId, found: Sequence
     removed = await touchpoints.remove(connection, workspace, [place for place, _ in found])
     gone = [reading for place, reading in found if place in removed]
     seeds = await _unstated(connection, workspace, gone, known)
-    await _free(connection, workspace, {each: known[each] for each in seeds if each in known})
+    await _free(connection, workspace, {each: known[each] for each in seeds})
     keys = [(reading.touchpoint.source, reading.touchpoint.message_id) for reading in gone]
     await accepted.forget(connection, workspace, keys)
     result = await regroup(connection, workspace, seeds) if seeds else Attribution()
@@ -47,28 +47,36 @@ async def expire(connection: Connection, workspace: WorkspaceId, found: Sequence
 async def _unstated(
     connection: Connection, workspace: WorkspaceId, gone: Sequence[Reading], known: Mapping[Named, Stored]
 ) -> set[Named]:
-    """Drops facts as far as nothing that is left states them; returns the identifiers of which that is news."""
+    """Drops facts as far as nothing that is left states them; returns the identifiers of which that is news.
+
+    A touchpoint may name what is known no longer, or not yet: of that there is nothing to judge.
+    """
     seeds: set[Named] = set()
     told = [reading for reading in gone if is_alias(reading)]
     if told:
         await facts.drop_aliases(connection, workspace, [reading.touchpoint for reading in told])
         seeds |= {named for reading in told for named, _ in names(reading) if named.type != "account"}
-    tied = {pair for reading in gone for pair in pairs(reading)}
-    for device, user in await facts.date_pairs(connection, workspace, tied) if tied else ():
-        seeds |= {Named("anonymous_id", device), Named("user_id", user)}
+    tied = {pair for reading in gone for pair in pairs(reading) if _ends(pair) <= known.keys()}
+    for pair in await facts.date_pairs(connection, workspace, tied) if tied else ():
+        seeds |= _ends(pair)
     devices = {Named("anonymous_id", device) for device, _ in tied}
     seeds |= {each for each in devices if known[each].placement.sharing is Sharing.SHARED}
     seeds |= await _without_statements(connection, workspace, gone, known)
     users = {reading.touchpoint.user_id for reading in gone if reading.touchpoint.user_id is not None}
     previous = await facts.aliased(connection, workspace, users)
     silent = await identifiers.silence_users(connection, workspace, previous) if previous else set()
-    return seeds | {Named("user_id", user) for user in silent}
+    return (seeds | {Named("user_id", user) for user in silent}) & known.keys()
+
+
+def _ends(pair: tuple[str, str]) -> set[Named]:
+    device, user = pair
+    return {Named("anonymous_id", device), Named("user_id", user)}
 
 
 async def _without_statements(
     connection: Connection, workspace: WorkspaceId, gone: Sequence[Reading], known: Mapping[Named, Stored]
 ) -> set[Named]:
-    statements = _statements(gone)
+    statements = {each for each in _statements(gone) if each.by in known}
     if not statements:
         return set()
     users = [known[each.by].node.id for each in statements if each.by.type == "user_id"]
