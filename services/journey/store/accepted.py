@@ -53,18 +53,6 @@ async def accept(connection: Connection, workspace: WorkspaceId, touchpoints: Se
     return Sorted(fresh, again, differing)
 
 
-async def forget(connection: Connection, workspace: WorkspaceId, keys: Collection[tuple[str, str]]) -> None:
-    """Drops the keys (source, message id) of what is not stored."""
-    ordered = sorted(keys)
-    await connection.execute(
-        """delete from accepted where workspace = $1
-             and (source, message_id) in (select * from unnest($2::text[], $3::text[]))""",
-        workspace,
-        [source for source, _ in ordered],
-        [message_id for _, message_id in ordered],
-    )
-
-
 async def _known(
     connection: Connection, workspace: WorkspaceId, touchpoints: Sequence[Touchpoint]
 ) -> dict[tuple[str, str], _Key]:
@@ -82,3 +70,15 @@ async def _known(
         )
         known |= {(source, row["message_id"]): _Key(row["payload_hash"], row["occurred_at"]) for row in rows}
     return known
+
+
+async def drop(connection: Connection, workspace: WorkspaceId, keys: Collection[tuple[str, str]]) -> None:
+    """Drops the keys (source, message id) of what is not stored."""
+    ordered = sorted(keys)
+    await connection.execute(
+        """delete from accepted where workspace = $1
+             and (source, message_id) in (select * from unnest($2::text[], $3::text[]))""",
+        workspace,
+        [source for source, _ in ordered],
+        [message_id for _, message_id in ordered],
+    )

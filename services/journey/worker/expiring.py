@@ -37,7 +37,7 @@ async def expire(connection: Connection, workspace: WorkspaceId, found: Sequence
     seeds = await _unstated(connection, workspace, gone, known)
     await _free(connection, workspace, {each: known[each] for each in seeds})
     keys = [(reading.touchpoint.source, reading.touchpoint.message_id) for reading in gone]
-    await accepted.forget(connection, workspace, keys)
+    await accepted.drop(connection, workspace, keys)
     result = await regroup(connection, workspace, seeds) if seeds else Attribution()
     await _name_customers(connection, workspace, {place.owner for place in removed}, result)
     await _find_heirs(connection, workspace, result)

@@ -86,7 +86,7 @@ class TouchpointFold:
         late = [each for each in fresh if since is not None and each.occurred_at < since]
         if not late:
             return fresh
-        await accepted.forget(connection, workspace, [(each.source, each.message_id) for each in late])
+        await accepted.drop(connection, workspace, [(each.source, each.message_id) for each in late])
         metrics.EXPIRED.labels("late").inc(len(late))
         return [each for each in fresh if since is None or each.occurred_at >= since]
 
