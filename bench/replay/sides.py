@@ -74,22 +74,25 @@ async def loop(database: Database, workspace: WorkspaceId) -> dict[str, Any]:
     after, read_, states, digest = UUID(int=0), 0, 0, hashlib.sha256()
     while True:
         async with database.transaction([workspace]) as connection:
-            rows = await connection.fetch(
-                """select owner, record from touchpoints where workspace = $1 and owner in (
-                       select distinct owner from touchpoints where workspace = $1 and owner > $2
-                       order by owner limit 100) order by owner""",
+            owners = await connection.fetch(
+                """select id from identifiers where workspace = $1 and id > $2 order by id limit 250""",
                 workspace,
                 after,
             )
-        if not rows:
+            rows = await connection.fetch(
+                "select owner, record from touchpoints where workspace = $1 and owner = any($2)",
+                workspace,
+                [row["id"] for row in owners],
+            )
+        if not owners:
             return {"touchpoints": read_, "states": states, "hash": digest.hexdigest()}
         theirs: dict[UUID, list[bytes]] = {}
         for row in rows:
             theirs.setdefault(row["owner"], []).append(row["record"])
-        for records in theirs.values():
+        for _, records in sorted(theirs.items()):
             state = folding.fold(read(decode(record, Touchpoint)) for record in records)
             digest.update(encode(state))
-        after, read_, states = max(theirs), read_ + len(rows), states + len(theirs)
+        after, read_, states = owners[-1]["id"], read_ + len(rows), states + len(theirs)
 
 
 async def _hash(database: Database, workspace: WorkspaceId) -> str:

@@ -28,3 +28,9 @@ def pairs(reading: Reading) -> list[tuple[str, str]]:
         return []
     previous = touchpoint.previous_id if touchpoint.type == "alias" else None
     return [(device, touchpoint.user_id) for device in (touchpoint.anonymous_id, previous) if device is not None]
+
+
+def is_alias(reading: Reading) -> bool:
+    """Whether a touchpoint says that two ids are one's."""
+    touchpoint = reading.touchpoint
+    return bool(touchpoint.type == "alias" and touchpoint.previous_id and touchpoint.user_id and not reading.ours)

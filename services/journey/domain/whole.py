@@ -26,7 +26,7 @@ from services.journey.domain.sessions import coalesced, singles
 from services.journey.domain.snapshot import Standing, snapshot
 from services.journey.domain.stages import timeline
 from services.journey.domain.state import State, account_of
-from services.journey.domain.stating import names, pairs
+from services.journey.domain.stating import is_alias, names, pairs
 
 
 class Subject(NamedTuple):
@@ -122,9 +122,9 @@ def _facts(ordered: Sequence[Reading], nodes: Mapping[Named, Node]) -> Facts:
             turns[device].append((reading.key, user))
         if (email := emails.stated(reading)) is not None:
             statements.append(Statement(*email, reading.moment))
-        touchpoint = reading.touchpoint
-        if touchpoint.type == "alias" and touchpoint.previous_id and touchpoint.user_id and not reading.ours:
-            aliases.setdefault((touchpoint.user_id, touchpoint.previous_id), reading.moment)
+        if is_alias(reading):
+            said = reading.touchpoint
+            aliases.setdefault((said.user_id or "", said.previous_id or ""), reading.moment)
     joins, crowds = _joins(aliases, nodes)
     return Facts(devices, joins, statements, turns, crowds)
 

@@ -49,13 +49,15 @@ async def pairs_after(
 ) -> list[tuple[str, str, bool]]:
     """Up to `most` devices and users seen together, after a pair, and whether there is a fact of that very moment."""
     rows = await connection.fetch(
-        """select anonymous_id, user_id, exists (
-                      select from device_facts as fact
-                      where fact.workspace = $1 and fact.anonymous_id = pair.anonymous_id
-                        and fact.user_id = pair.user_id and fact.occurred_at = pair.occurred_at
-                        and fact.message_id = pair.message_id and fact.source = pair.source) as founded
+        """select pair.anonymous_id, pair.user_id, fact.founded is not null as founded
            from (select * from device_users where workspace = $1 and (anonymous_id, user_id) > ($2, $3)
-                 order by anonymous_id, user_id limit $4) as pair""",
+                 order by anonymous_id, user_id limit $4) as pair
+           left join lateral (
+               select true as founded from device_facts
+               where workspace = $1 and anonymous_id = pair.anonymous_id and user_id = pair.user_id
+                 and occurred_at = pair.occurred_at and message_id = pair.message_id and source = pair.source
+               limit 1) as fact on true
+           order by pair.anonymous_id, pair.user_id""",
         workspace,
         *after,
         most,
@@ -90,20 +92,26 @@ async def said(
     """The touchpoints on which facts rest: that of the user id, or of the device without one, of that very moment."""
     ordered = sorted({(fact.by, fact.at) for fact in facts})
     rows = await connection.fetch(
-        """select given.number, record from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
+        """select number, told.record from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
                with ordinality as given (type, value, occurred_at, message_id, source, number)
-           join touchpoints on touchpoints.workspace = $1 and given.type = 'user_id'
-               and owner = (select id from identifiers
-                            where workspace = $1 and type = 'user_id' and value = given.value)
-               and touchpoints.occurred_at = given.occurred_at and touchpoints.message_id = given.message_id
-               and touchpoints.source = given.source
+           cross join lateral (
+               select record from touchpoints
+               where workspace = $1 and touchpoints.occurred_at = given.occurred_at
+                 and touchpoints.message_id = given.message_id and touchpoints.source = given.source
+                 and owner = (select id from identifiers
+                              where workspace = $1 and type = 'user_id' and value = given.value)
+               limit 1) as told
+           where given.type = 'user_id'
            union all
-           select given.number, record from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
+           select number, told.record from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
                with ordinality as given (type, value, occurred_at, message_id, source, number)
-           join touchpoints on touchpoints.workspace = $1 and given.type = 'anonymous_id'
-               and device = given.value and user_id is null
-               and touchpoints.occurred_at = given.occurred_at and touchpoints.message_id = given.message_id
-               and touchpoints.source = given.source""",
+           cross join lateral (
+               select record from touchpoints
+               where workspace = $1 and touchpoints.occurred_at = given.occurred_at
+                 and touchpoints.message_id = given.message_id and touchpoints.source = given.source
+                 and device = given.value and user_id is null
+               limit 1) as told
+           where given.type = 'anonymous_id'""",
         workspace,
         [by.type for by, _ in ordered],
         [by.value for by, _ in ordered],

@@ -13,7 +13,7 @@ from jornada.instants import micros
 from services.journey.domain import emails, identity
 from services.journey.domain.identity import Named, Placement, Sharing, Statement
 from services.journey.domain.reading import Reading
-from services.journey.domain.stating import names, pairs
+from services.journey.domain.stating import is_alias, names, pairs
 from services.journey.store import facts, identifiers, merges, neighbourhoods, refusals, touchpoints
 from services.journey.store.facts import Pair
 from services.journey.store.identifiers import Stored
@@ -95,8 +95,7 @@ def _facts(fresh: Iterable[Reading]) -> _Facts:
         batch.pairs.update(Pair(device, user, reading.moment) for device, user in pairs(reading))
         if (email := emails.stated(reading)) is not None:
             batch.statements.add(Statement(*email, reading.moment))
-        touchpoint = reading.touchpoint
-        if touchpoint.type == "alias" and touchpoint.previous_id and touchpoint.user_id and not reading.ours:
+        if is_alias(reading):
             batch.aliases.append(reading)
     return batch
 
@@ -132,6 +131,7 @@ async def _linked(
         seeds |= {Named("anonymous_id", device), Named("user_id", user)}
     if batch.aliases:
         await facts.add_aliases(connection, workspace, [reading.touchpoint for reading in batch.aliases])
+        await _silence(connection, workspace, batch)
     for reading in batch.aliases:
         seeds |= {named for named, _ in names(reading) if named.type != "account"}
     if batch.statements:
@@ -141,6 +141,14 @@ async def _linked(
     if shared:
         seeds |= await facts.stating(connection, workspace, shared)
     return seeds
+
+
+async def _silence(connection: Connection, workspace: WorkspaceId, batch: _Facts) -> None:
+    """Has no alias join a user id that was carried only by what is not kept any more."""
+    carried = {named.value for named, stated in batch.wanted.items() if named.type == "user_id" and stated}
+    previous = {reading.touchpoint.previous_id or "" for reading in batch.aliases} - carried
+    if previous:
+        await identifiers.silence_users(connection, workspace, previous)
 
 
 async def _undone(connection: Connection, workspace: WorkspaceId, aliases: Sequence[Reading]) -> set[Pair]:

@@ -40,11 +40,11 @@ async def ground(connection: Connection, workspace: WorkspaceId, place: list[str
 
 async def _pairs(connection: Connection, workspace: WorkspaceId, after: list[str]) -> Read:
     piece = await grounds.pairs_after(connection, workspace, after or ["", ""], MOST)
-    groundless = [(device, user) for device, user, founded in piece if not founded]
+    groundless = {(device, user) for device, user, founded in piece if not founded}
     ends = {Named(type_, value) for pair in groundless for type_, value in zip(_ENDS, pair, strict=True)}
     await identifiers.locked(connection, workspace, ends)
-    for device, user in groundless:
-        await facts.drop_pair(connection, workspace, device, user)
+    if groundless:
+        await facts.date_pairs(connection, workspace, groundless)
     onward: list[str] = [_PAIRS, *piece[-1][:2]] if len(piece) == MOST else [TABLES[0]]
     return Read(onward, Counts(mended=len(groundless)))
 
