@@ -24,6 +24,7 @@ from jornada.events import (
     topic_key,
     workspace_of,
 )
+from jornada.pseudonyms import Pseudonyms
 from services.journey.domain.identity import Sharing
 from services.journey.domain.reading import Reading, read
 from services.journey.domain.segments import InForce
@@ -33,6 +34,7 @@ from services.journey.worker import journeys, settling
 from services.journey.worker.attribution import Attribution, attribute, names
 from services.journey.worker.journeys import Changes
 from services.journey.worker.settling import Held
+from services.journey.worker.sifting import erased_among, sifted
 
 _LONGEST_PAYLOAD = 32_768
 
@@ -40,8 +42,9 @@ _LONGEST_PAYLOAD = 32_768
 class TouchpointFold:
     """Folds touchpoints into journeys. Keeps nothing between calls."""
 
-    def __init__(self, publisher: Publisher, clock: Clock) -> None:
+    def __init__(self, publisher: Publisher, pseudonyms: Pseudonyms, clock: Clock) -> None:
         self._publisher = publisher
+        self._pseudonyms = pseudonyms
         self._clock = clock
 
     async def __call__(self, connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
@@ -61,10 +64,15 @@ class TouchpointFold:
             await self._reject(connection, workspace, sorted_.differing)
         again = [_read(touchpoint) for touchpoint in sorted_.again]
         named = await _named_before(connection, workspace, again) if again else set()
+        named |= await erased_among(connection, workspace, self._pseudonyms, again)
         if not sorted_.fresh:
             return named
         force = await in_force.held(connection, workspace)
-        fresh = [_read(touchpoint, force.vocabulary) for touchpoint in sorted_.fresh]
+        told = [_read(touchpoint, force.vocabulary) for touchpoint in sorted_.fresh]
+        fresh, erased = await sifted(connection, workspace, self._pseudonyms, told)
+        named |= erased
+        if not fresh:
+            return named
         attribution = await attribute(connection, workspace, fresh)
         changed = await tell(connection, workspace, force, attribution, self._clock.now())
         named |= {Subject(workspace, attribution.customer_of[owner]) for owner, _ in _of_people(attribution)}
