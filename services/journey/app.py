@@ -18,7 +18,17 @@ from jornada.runtime.service import Health, Service
 from jornada.runtime.settings import PortSettings
 from jornada.web import Gate, application
 from jornada.web.app import serve_dead_letters
-from services.journey.api import accounts, customers, erasures, identity, segments, snapshots, stages, vocabulary
+from services.journey.api import (
+    accounts,
+    customers,
+    erasures,
+    exports,
+    identity,
+    segments,
+    snapshots,
+    stages,
+    vocabulary,
+)
 from services.journey.settings import Settings
 from services.journey.store.snapshots import PostgresSnapshots
 from services.journey.worker.confirming import ErasureFold
@@ -63,6 +73,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     earlier = EarlierEmails(database, publisher, clock)
     app = application("journey", _ABOUT, checks={"service": health.check}, lag=lag)
     customers.serve(app, gate, database, clock)
+    exports.serve(app, gate, database, clock)
     identity.serve(app, gate, database, Merger(database, publisher, clock))
     accounts.serve(app, gate, database, clock)
     stages.serve(app, gate, database, clock)

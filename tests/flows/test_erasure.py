@@ -1,13 +1,18 @@
 """Who is erased is nowhere any more: found in every place before, in none afterwards, and never back."""
 
 import asyncio
+import json
 import logging
+import os
+import sys
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import asyncpg
+import pytest
 
 from jornada.bus.carrier import Assigned, Partition, Received
 from jornada.bus.embedded import EmbeddedBus
@@ -131,7 +136,7 @@ def listened() -> Iterator[list[str]]:
 async def test_from_the_answer_on_every_face_says_404_and_no_table_holds_anything(
     system: System, carrier: Carrier
 ) -> None:
-    user = f"erika{new_id().hex[:8]}"
+    user = f"erika{new_id().hex[-8:]}"
     words = words_of(user)
     await system.act("POST", "notify", "/v1/campaigns/retention-check-in/start")
     hook = {"name": "hook", "when": {}, "to": {"type": "webhook", "url": "http://127.0.0.1:9/"}}
@@ -161,6 +166,64 @@ async def test_from_the_answer_on_every_face_says_404_and_no_table_holds_anythin
         await lives_through(system, receipt)
         assert await holding(system.database_url, words, (*SERVICES, "access", "bus")) == set()
         assert await topics_with(system, words, system.workspace) == set()
+
+
+async def jornada(system: System, *arguments: str) -> str:
+    """What the command prints; a failure of it fails."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "jornada.cli.main", *arguments),
+        env={**os.environ, "JORNADA_API_TOKEN": system.api_token},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, arguments
+    return out.decode()
+
+
+async def test_by_command_what_is_held_is_given_out_and_erased_and_only_what_is_later_begins_anew(
+    system: System,
+) -> None:
+    user = f"otto{new_id().hex[-8:]}"
+    await lived(system, user)
+    lines = [json.loads(line) for line in (await jornada(system, "export", f"user_id:{user}")).splitlines()]
+    kinds = Counter(each["line"] for each in lines)
+    assert kinds.keys() >= {"customer", "session", "touchpoint", "end", "scores", "score", "decision"}
+    assert kinds["touchpoint"] == lines[[each["line"] for each in lines].index("end")]["touchpoints"] >= 25
+    assert all(word in json.dumps(lines) for word in words_of(user))
+    receipt = json.loads(await jornada(system, "erase", f"email:{user}@example.com"))
+    late = {**track(user, "Report Exported", 3, of="late"), "anonymousId": f"{user}-phone"}
+    verdicts = await system.send(late, {**late, "messageId": f"{user}-other"}, identify(user), *fading(user))
+    assert {each["status"] for each in verdicts} <= {"accepted", "duplicate"}
+    await system.settled()
+    assert (await system.ask("journey", f"/v1/erasures/{receipt['id']}"))["dropped"] >= 2
+    assert await holding(system.database_url, words_of(user), SERVICES) == set()
+    await system.send({**track(user, "Report Exported"), "timestamp": at()})
+    await system.settled()
+    now = await system.ask("journey", f"/v1/customers/user_id:{user}")
+    assert (now["touchpoints"], now["traits"]) == (1, {})
+
+
+@pytest.mark.parametrize(
+    ("left", "answer"),
+    [
+        ("journey.store.traces.forget_touchpoints", []),
+        ("scoring.store.subjects.forget", None),
+        ("notify.store.erased.forget", None),
+        ("ingest.store.remove", None),
+    ],
+)
+async def test_control_a_store_that_is_left_out_is_found(
+    system: System, left: str, answer: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: object) -> object:
+        return answer
+
+    user = f"lena{new_id().hex[-8:]}"
+    await lived(system, user)
+    monkeypatch.setattr(f"services.{left}", nothing)
+    await erased(system, user)
+    held = await holding(system.database_url, words_of(user), SERVICES)
+    assert {table.partition(".")[0] for table, _ in held} == {left.partition(".")[0]}, held
 
 
 async def lives_through(system: System, receipt: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,7 @@ from jornada.events import (
     topic_key,
 )
 from services.journey.api import erasures as erasure_routes
+from services.journey.api import exports as export_routes
 from services.journey.api import foretelling
 from services.journey.app import build
 from services.journey.settings import Settings
@@ -388,3 +390,29 @@ async def test_nobody_is_erased_by_a_reference_that_names_nobody_or_with_a_token
     await served.get(f"/v1/erasures/{new_id()}", 404)
     unknown = {"Authorization": "Bearer nobody"}
     assert (await served.client.post("/v1/erasures", json={"ref": "user_id:x"}, headers=unknown)).status_code == 401
+
+
+async def test_all_that_is_held_of_a_customer_is_given_out_page_by_page_and_nothing_of_another(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_routes, "AT_ONCE", 3)
+    told = [
+        touchpoint(f"x{n}", n / 2, event="Report Exported", user_id="x/1", workspace=served.workspace,
+                   properties={"n": n}, context={"ip": "10.0.0.1"})
+        for n in range(10)
+    ]  # fmt: skip
+    await served.send(*told, touchpoint("y1", 1, user_id="y-1", workspace=served.workspace))
+    answer = await served.client.get("/v1/customers/user_id:x%2F1/export")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-ndjson")
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    kinds = [each.pop("line") for each in lines]
+    assert kinds == ["customer", *["session"] * 10, *["touchpoint"] * 10, "end"]
+    assert lines[0] == await served.get("/v1/customers/user_id:x%2F1")
+    assert [each["message_id"] for each in lines[11:21]] == [f"x{n}" for n in reversed(range(10))]
+    assert lines[11] == await served.get("/v1/customers/user_id:x%2F1/touchpoints/x9")
+    assert {each["session_id"] for each in lines[1:11]} == {each["session_id"] for each in lines[11:21]}
+    assert lines[-1] == {"sessions": 10, "touchpoints": 10}
+    await served.get("/v1/customers/user_id:nobody/export", 404)
+    assert (
+        await served.client.get("/v1/customers/user_id:y-1/export", headers={"Authorization": "Bearer x"})
+    ).status_code == 401
