@@ -242,10 +242,13 @@ async def test_a_shared_device_that_was_the_erased_ones_is_the_latest_ones_of_th
     folding = Folding(database)
     await folding.fold(touchpoint("t0", 0, anonymous_id="tablet"))
     device = await folding.id_of("anonymous_id", "tablet")
-    for days, user in enumerate(("bia", "caio", "ana-7"), 1):
+    for days, user in enumerate(("bia", "ana-7", "caio"), 1):
         await folding.fold(touchpoint(f"t{days}", days, user_id=user, anonymous_id="tablet"))
-    await erase(folding)
     assert device is not None
+    taken_for = folding.topic.last(device)
+    assert isinstance(taken_for, MergedInto)
+    assert taken_for.into == await folding.id_of("user_id", "ana-7")
+    await erase(folding)
     last = folding.topic.last(device)
     assert isinstance(last, MergedInto)
     assert last.into == await folding.id_of("user_id", "caio") == await folding.id_of("anonymous_id", "tablet")
