@@ -9,8 +9,9 @@ from jornada.bus import dead_letters
 from jornada.bus.carrier import Bus, Received
 from jornada.bus.dead_letters import Limit
 from jornada.bus.erasures import confirmation
+from jornada.bus.folds import by_topic
 from jornada.bus.publisher import Publisher, Subject
-from jornada.bus.worker import Worker, by_topic
+from jornada.bus.worker import Worker
 from jornada.clock import Clock
 from jornada.db import Conflict, Connection, Database, Unavailable
 from jornada.events import ERASURES, REJECTIONS, ErasureAsked, ErasureEvent, Rejection, decode

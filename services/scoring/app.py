@@ -6,11 +6,12 @@ from jornada.access.keyring import Keyring
 from jornada.access.store import PostgresAccess
 from jornada.bus.carrier import Bus
 from jornada.bus.dead_letters import DeadLetters
+from jornada.bus.folds import by_topic
 from jornada.bus.heartbeats import Heartbeats
 from jornada.bus.lag import LagMeter
 from jornada.bus.publisher import Publisher
 from jornada.bus.timers import Ticker
-from jornada.bus.worker import Worker, by_topic
+from jornada.bus.worker import Worker
 from jornada.clock import Clock
 from jornada.db import Conflict, Database, Unavailable
 from jornada.events import ERASURES, JOURNEYS, SCORES

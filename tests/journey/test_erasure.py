@@ -143,6 +143,13 @@ async def test_no_table_holds_anything_of_the_erased_and_all_hold_the_others(
     await folding.fold(touchpoint("a8", 7, user_id="ana-7", anonymous_id="shared", event="Report Exported"))
     await folding.fold(touchpoint("alias", 7, user_id="ana-7", type="alias", previous_id="ana-7-old"))
     words = (*WORDS, "ana-7-old")
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute(
+            """insert into earlier_emails (workspace, by_device, due_at, device, occurred_at, message_id, source)
+               values ($1, true, $2, 'ana-phone', $2, 'a1', 'app')""",
+            folding.workspace,
+            at(999),
+        )
     assert {word for _, word in await holding(postgres_url, words, ["journey"], folding.workspace)} == set(words)
     await erase(folding)
     while await folding.refolder.work():

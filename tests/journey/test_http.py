@@ -34,6 +34,7 @@ from services.journey.api import exports as export_routes
 from services.journey.api import foretelling
 from services.journey.app import build
 from services.journey.settings import Settings
+from tests.conftest import DatabaseFactory
 from tests.journey.makes import at, touchpoint
 
 
@@ -416,3 +417,21 @@ async def test_all_that_is_held_of_a_customer_is_given_out_page_by_page_and_noth
     assert (
         await served.client.get("/v1/customers/user_id:y-1/export", headers={"Authorization": "Bearer x"})
     ).status_code == 401
+
+
+async def test_another_workspaces_customers_are_neither_given_out_nor_erased_nor_their_receipts_told(
+    served: Served, database_for: DatabaseFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = PostgresAccess(await database_for("ingest"))
+    other = await access.create_workspace(f"w{new_id().hex[-12:]}")
+    token = await access.create_token(other.id, "tests", ("read", "write", "admin"))
+    stranger = {"Authorization": f"Bearer {token.secret}"}
+    await served.send(*(touchpoint(f"z{each}", 1, user_id=each, workspace=served.workspace) for each in "pq"))
+    monkeypatch.setattr(erasure_routes, "PATIENCE_SECONDS", 0.1)
+    made = await served.client.post("/v1/erasures", json={"ref": "user_id:q"})
+    for path in ("/v1/customers/user_id:p/export", f"/v1/erasures/{made.json()['erasure']}"):
+        assert (await served.client.get(path, headers=stranger)).status_code == 404, path
+    for ref in ("user_id:p", "user_id:q"):
+        answer = await served.client.post("/v1/erasures", json={"ref": ref}, headers=stranger)
+        assert answer.status_code == 404, ref
+    await served.get("/v1/customers/user_id:p")

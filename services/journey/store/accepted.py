@@ -50,7 +50,7 @@ class Key(NamedTuple):
     occurred_at: datetime
 
 
-async def forget(connection: Connection, workspace: WorkspaceId, names: Mapping[Key, str]) -> set[Key]:
+async def hide(connection: Connection, workspace: WorkspaceId, names: Mapping[Key, str]) -> set[Key]:
     """Keeps of accepted events that they were, under these names, and nothing else; returns those it is new of."""
     ordered = sorted(names)
     columns = [list(column) for column in zip(*ordered, strict=True)] if ordered else [[], [], []]
@@ -75,8 +75,8 @@ async def forget(connection: Connection, workspace: WorkspaceId, names: Mapping[
     return {key for key in ordered if (key.source, names[key]) in new}
 
 
-async def forgotten(connection: Connection, workspace: WorkspaceId, names: Mapping[Key, str]) -> set[Key]:
-    """Those of the events that were accepted before and are forgotten."""
+async def hidden(connection: Connection, workspace: WorkspaceId, names: Mapping[Key, str]) -> set[Key]:
+    """Those of the events that were accepted before and are hidden."""
     rows = await connection.fetch(
         """select source, message_id from accepted where workspace = $1 and (source, message_id) in (
                select * from unnest($2::text[], $3::text[]))""",

@@ -223,6 +223,19 @@ async def unname(connection: Connection, workspace: WorkspaceId, mine: Collectio
     return [Key(row["source"], row["message_id"], row["occurred_at"]) for row in rows]
 
 
+async def forget_places(
+    connection: Connection, workspace: WorkspaceId, mine: Collection[Named], owners: Collection[UUID]
+) -> None:
+    """Has a reading of earlier touchpoints that stands at one of these begin anew: read twice equals once."""
+    await connection.execute(
+        """update earlier_emails set owner = null, device = null, occurred_at = null, message_id = null, source = null
+           where workspace = $1 and (owner = any($2) or device = any($3))""",
+        workspace,
+        list(owners),
+        _values(mine).devices,
+    )
+
+
 async def forget_derived(connection: Connection, workspace: WorkspaceId, ids: Collection[UUID]) -> None:
     """Deletes what was derived of subjects beside their rows, shares of accounts apart."""
     for table in ("sessions", "memberships", "timers", "refolds"):

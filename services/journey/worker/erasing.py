@@ -100,7 +100,8 @@ class Eraser:
         names = {self._pseudonyms.of(workspace, *each) for each in mine}
         keys = await traces.forget_touchpoints(connection, workspace, owners)
         keys += await traces.unname(connection, workspace, mine)
-        await accepted.forget(connection, workspace, {key: key_name(self._pseudonyms, workspace, key) for key in keys})
+        await accepted.hide(connection, workspace, {key: key_name(self._pseudonyms, workspace, key) for key in keys})
+        await traces.forget_places(connection, workspace, mine, owners)
         await traces.forget_identifiers(connection, workspace, mine)
         await traces.forget_derived(connection, workspace, gone)
         shrunk = await accounts.forget(connection, workspace, gone, ())

@@ -23,13 +23,13 @@ async def sifted(
         return list(fresh), set()
     marks = await _marks(connection, workspace, pseudonyms, fresh)
     keys = {key: key_name(pseudonyms, workspace, key) for key in map(_key, fresh)}
-    again = await accepted.forgotten(connection, workspace, keys)
+    again = await accepted.hidden(connection, workspace, keys)
     own = {named for each in fresh if each.ours for named in _named(each)}
     known = await identifiers.read(connection, workspace, own)
     under = {_key(each): mark for each in fresh if (mark := _under(each, marks, known)) is not None}
     gone = again | under.keys()
     if gone:
-        new = await accepted.forget(connection, workspace, {key: keys[key] for key in gone})
+        new = await accepted.hide(connection, workspace, {key: keys[key] for key in gone})
         await erasures.count(connection, workspace, Counter(under[key].erasure for key in new))
     left = [each for each in fresh if _key(each) not in gone]
     return left, await _ends(connection, workspace, marks)

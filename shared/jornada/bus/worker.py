@@ -42,20 +42,6 @@ class Fold(Protocol):
         """
 
 
-def by_topic(folds: Mapping[str, Fold]) -> Fold:
-    """A fold that leaves the records of each topic to its own, in the order in which they are named."""
-
-    async def fold(connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
-        subjects: set[Subject] = set()
-        for topic, own in folds.items():
-            mine = [record for record in records if record.topic == topic]
-            if mine:
-                subjects |= set(await own(connection, mine))
-        return subjects
-
-    return fold
-
-
 class Worker:
     """Reads topics as one member of a group and folds what it reads.
 
