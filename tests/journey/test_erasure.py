@@ -1,5 +1,6 @@
 """Who is erased is no more, and what was said of them before never comes back, whatever comes when."""
 
+import asyncio
 import random
 from datetime import datetime
 from typing import Any
@@ -208,6 +209,35 @@ async def test_late_events_are_dropped_and_counted_once_and_leave_only_that_they
     assert [
         each for each in folding.topic.records if b"a-ring" in each.value and b"payload_differs" in each.value
     ] == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_what_is_folded_at_the_very_moment_goes_with_the_rest_and_two_who_ask_erase_once(
+    database: Database, postgres_url: str, seed: int
+) -> None:
+    chance = random.Random(seed)
+    folding = Folding(database, at(20))
+    await folding.fold(*ANA[:3])
+    id_ = await folding.id_of("user_id", "ana-7")
+    assert id_ is not None
+    erased: list[Erasure | None] = []
+
+    async def ask() -> None:
+        await asyncio.sleep(chance.random() * 0.03)
+        erased.append(await folding.eraser.erase(folding.workspace, id_, block=False, by=BY))
+
+    more = [
+        touchpoint(f"m{n}", n % 9, event="Report Exported", user_id="ana-7", anonymous_id=f"ana-phone-{n}")
+        for n in range(12)
+    ]
+    await asyncio.gather(*(folding.fold(each) for each in (*more, *OTHERS)), ask(), ask())
+    await folding.fold(*more)
+    assert [each is None for each in erased].count(False) == 1
+    assert await folding.id_of("user_id", "ana-7") is None
+    assert await holding(postgres_url, ("ana-7", "Ana Souza"), ["journey"], folding.workspace) == set()
+    bia = await folding.told("user_id", "bia")
+    assert bia is not None
+    assert bia.touchpoints == 3
 
 
 async def test_who_comes_later_is_somebody_new_unless_blocked(database: Database) -> None:
