@@ -25,6 +25,7 @@ from services.journey.api import (
     erasures,
     exports,
     identity,
+    retention,
     segments,
     snapshots,
     stages,
@@ -37,7 +38,9 @@ from services.journey.worker.earlier import EarlierEmails
 from services.journey.worker.erasing import Eraser
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.merging import Merger
+from services.journey.worker.months import Months
 from services.journey.worker.refolding import Refolder
+from services.journey.worker.retention import Expiry
 from services.journey.worker.silence import fire
 
 GROUP = "journey"
@@ -80,6 +83,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     stages.serve(app, gate, database, clock)
     segments.serve(app, gate, database, clock)
     vocabulary.serve(app, gate, database, clock)
+    retention.serve(app, gate, database, clock)
     snapshots.serve(app, gate, database)
     erasures.serve(app, gate, database, eraser, pseudonyms)
     serve_dead_letters(app, gate, DeadLetters(database), worker)
@@ -94,6 +98,8 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
             ("ticker", ticker.run),
             ("refolder", refolder.run),
             ("earlier_emails", earlier.run),
+            ("expiry", Expiry(database, publisher, clock).run),
+            ("months", Months(database, clock).run),
             ("heartbeats", Heartbeats(bus, [JOURNEYS.name]).run),
         ],
         workers=[worker],
