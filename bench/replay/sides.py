@@ -18,10 +18,11 @@ from jornada.bus.publisher import Publisher
 from jornada.clock import SystemClock
 from jornada.db import Database
 from jornada.events import TOUCHPOINTS, Touchpoint, WorkspaceId, decode, encode, new_id, topic_key
+from jornada.pseudonyms import Pseudonyms
 from services.journey.domain import folding
 from services.journey.domain.reading import read
 from services.journey.store import replays
-from services.journey.store.subjects import PostgresSnapshots
+from services.journey.store.snapshots import PostgresSnapshots
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.refolding import Refolder
 from services.journey.worker.replaying import Replayer
@@ -39,7 +40,7 @@ class Nowhere:
 async def fill(database: Database, workspace: WorkspaceId, customers: str) -> dict[str, Any]:
     """Folds lives as the worker does."""
     clock, publisher = SystemClock(), Publisher(database, cast(Bus, Nowhere()), PostgresSnapshots())
-    folding_, refolder = TouchpointFold(publisher, clock), Refolder(database, publisher, clock)
+    folding_, refolder = TouchpointFold(publisher, Pseudonyms(b"bench"), clock), Refolder(database, publisher, clock)
     told = lives(workspace, int(customers))
     while batch := list(islice(told, _BATCH)):
         records = [

@@ -42,6 +42,7 @@ async def compare_people(
     found = await regroup(connection, workspace, set(named.values()))
     ids = {SubjectId(id_) for id_ in named}.union(found.gathered, found.refold, found.lost)
     known = await identifiers.by_id(connection, workspace, ids)
+    ids &= {SubjectId(id_) for id_ in known}
     journeys.check_newest(await subjects.folds(connection, workspace, ids))
     living = {id_ for id_ in ids if known[id_].placement.customer == id_}
     lost = {id_: known[id_] for id_ in ids - living if known[id_].node.named.type != "email"}

@@ -50,7 +50,7 @@ async def settle(
 ) -> dict[Subject, int]:
     """Stores subjects with their snapshots under new versions, and the timers of what silence will change.
 
-    Returns the versions of those that there is anything to publish of.
+    Returns the versions of those of whom there is anything to publish.
     """
     if not held:
         return {}

@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from jornada.access.store import Refused
-from jornada.cli.letters import Sister, each_of
+from jornada.cli.letters import each_of
 from jornada.cli.listing import show
+from jornada.cli.sister import Sister
 from jornada.db import Unavailable
 
 _COLUMNS = ("status", "touchpoints", "compared", "equal", "mended", "changed")

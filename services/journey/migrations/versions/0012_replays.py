@@ -5,7 +5,7 @@ from alembic import op
 from jornada.db.schema import isolated, seen_by_clock
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
