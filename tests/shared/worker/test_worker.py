@@ -1,12 +1,14 @@
 """The worker's laws: nothing lost, nothing doubled, poison set aside, passing faults waited out, the newest last."""
 
+from typing import cast
+
 import pytest
 
 from jornada.bus.carrier import Assigned, LogTruncated, Partition, Received
 from jornada.bus.dead_letters import DeadLetters, Limit, TooManyDeadLetters
 from jornada.bus.offsets import SEQUENCE_BITS
 from jornada.bus.publisher import Publisher
-from jornada.bus.worker import Worker
+from jornada.bus.worker import LOOK_BACK_SECONDS, Worker
 from jornada.clock import SetClock
 from jornada.db import Conflict, Connection, Database, Unavailable
 from tests.shared.worker.toy import AT, TOPIC, WORKSPACE, Counts, Finished, Script, received, subject
@@ -211,3 +213,27 @@ async def test_a_gap_that_opens_while_it_reads_is_skipped_too(database: Database
     with pytest.raises(Finished):
         await worker_on(script, database, Counts(), Limit(skips_gaps=True)).run()
     assert subject("bia").id in await counted(database)
+
+
+@pytest.mark.parametrize("idle", [False, True])
+async def test_a_database_that_is_put_back_while_the_worker_runs_is_fed_again(database: Database, idle: bool) -> None:
+    early = [received(0, "ana"), received(1, "ana")]
+    late: list[Received] = [] if idle else [received(2, "bia")]
+    script = Script(early, late, [*early, *late])
+    counts = Counts()
+    worker = worker_on(script, database, counts)
+
+    async def put_back() -> None:
+        async with database.transaction([WORKSPACE]) as connection:
+            for table in ("offsets", "counts", "seen"):
+                await connection.execute(f"delete from {table}")
+        script.known = Assigned(2, 0, 1_000_000)
+        cast(SetClock, worker._clock).seconds += LOOK_BACK_SECONDS
+
+    script.meanwhile[1] = put_back
+    with pytest.raises(Finished):
+        await worker.run()
+    assert await counted(database) == {subject("ana").id: 2} | ({} if idle else {subject("bia").id: 1})
+    async with database.transaction() as connection:
+        assert await connection.fetchval("select value from epoch") > 0
+    assert script.starts == {P0: 0}
