@@ -312,4 +312,5 @@ def _start(partition: Partition, known: Assigned, stored: int | None) -> int:
         raise LogTruncated(
             f"{partition.topic}/{partition.number}: {start} lies beyond the end {known.end}: another log"
         )
-    return start
+    # Of what was stored and never acknowledged nobody knows whether it was published: it is published again.
+    return known.beginning if known.committed is None else start

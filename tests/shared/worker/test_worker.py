@@ -1,5 +1,6 @@
 """The worker's laws: nothing lost, nothing doubled, poison set aside, passing faults waited out, the newest last."""
 
+import asyncio
 from typing import cast
 
 import pytest
@@ -237,3 +238,21 @@ async def test_a_database_that_is_put_back_while_the_worker_runs_is_fed_again(da
     async with database.transaction() as connection:
         assert await connection.fetchval("select value from epoch") > 0
     assert script.starts == {P0: 0}
+
+
+async def test_what_was_stored_and_never_acknowledged_is_published_again(database: Database) -> None:
+    counts = Counts()
+    batch = [received(0, "ana"), received(1, "bia")]
+    crashed = Script(batch)
+    crashed.down = 1_000_000
+    worker = worker_on(crashed, database, counts)
+    running = asyncio.create_task(worker.run())
+    while len(await counted(database)) < 2:  # noqa: ASYNC110 - the database tells nobody
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait([running])
+    script = Script(batch, known=Assigned(None, 0, 2))
+    await ran(script, database, counts)
+    assert script.starts == {P0: 0}
+    assert len(script.published) == 2
+    assert await counted(database) == {subject("ana").id: 1, subject("bia").id: 1}
