@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from jornada.instants import micros
+from tests.journey.oracle import AMBIGUOUS
 
 
 def plain(document: Mapping[str, Any], path: Sequence[Mapping[str, Any]], account: str | None) -> dict[str, Any]:
@@ -35,6 +36,18 @@ def plain(document: Mapping[str, Any], path: Sequence[Mapping[str, Any]], accoun
         "tickets": [support.get("tickets", 0), sorted(each["ticket_id"] for each in support.get("open", []))],
         "account": account,
     }
+
+
+def in_plain_words(documents: Mapping[str, Any]) -> dict[str, Any]:
+    """Documents as the oracle tells journeys."""
+    told: dict[str, Any] = {}
+    for name, each in documents.items():
+        if isinstance(each, list) and name != "refusals":
+            document, account, path = each
+            told[name] = plain(document, path, account)
+        elif name != "refusals":
+            told[name] = AMBIGUOUS if isinstance(each, int) else each
+    return told
 
 
 def _us(text: str) -> int:

@@ -27,8 +27,8 @@ from services.journey.settings import Settings
 from tests.flows.system import fresh_database, ready, take_ports
 from tests.journey.lives import Lives, shuffled
 from tests.journey.makes import Folding, at
-from tests.journey.oracle import AMBIGUOUS, expected
-from tests.journey.plain import plain
+from tests.journey.oracle import expected
+from tests.journey.plain import in_plain_words
 
 EVENTS = int(os.environ.get("JORNADA_PROOF_EVENTS", "2500"))
 SEED = int(os.environ.get("JORNADA_PROOF_SEED", "1"))
@@ -65,10 +65,11 @@ def _record(workspace: WorkspaceId, told: Touchpoint) -> Record:
 
 async def _settled(http: httpx.AsyncClient, place: str) -> None:
     quiet = 0
-    while quiet < 2:
-        lag = await http.get(f"{place}/v1/lag")
-        quiet = quiet + 1 if lag.status_code == 200 and lag.json()["caught_up"] else 0
-        await asyncio.sleep(0.1)
+    async with asyncio.timeout(60 + EVENTS // 50):
+        while quiet < 2:
+            lag = await http.get(f"{place}/v1/lag")
+            quiet = quiet + 1 if lag.status_code == 200 and lag.json()["caught_up"] else 0
+            await asyncio.sleep(0.1)
 
 
 def hashes(documents: Mapping[str, Any]) -> dict[str, str]:
@@ -82,18 +83,6 @@ def hashes(documents: Mapping[str, Any]) -> dict[str, str]:
 def differing(some: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
     """The identifiers of which both do not tell the same."""
     return sorted(name for name in some.keys() | others.keys() if some.get(name) != others.get(name))
-
-
-def in_plain_words(documents: Mapping[str, Any]) -> dict[str, Any]:
-    """Documents as the oracle tells journeys."""
-    told: dict[str, Any] = {}
-    for name, each in documents.items():
-        if isinstance(each, list) and name != "refusals":
-            document, account, path = each
-            told[name] = plain(document, path, account)
-        elif name != "refusals":
-            told[name] = AMBIGUOUS if isinstance(each, int) else each
-    return told
 
 
 @pytest.fixture(autouse=True)
