@@ -16,13 +16,15 @@ from jornada.runtime.service import Health, Service
 from jornada.runtime.settings import PortSettings
 from jornada.web import Gate, application
 from jornada.web.app import serve_dead_letters
-from services.journey.api import accounts, customers, identity, segments, snapshots, stages, vocabulary
+from services.journey.api import accounts, customers, identity, retention, segments, snapshots, stages, vocabulary
 from services.journey.settings import Settings
 from services.journey.store.subjects import PostgresSnapshots
 from services.journey.worker.earlier import EarlierEmails
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.merging import Merger
+from services.journey.worker.months import Months
 from services.journey.worker.refolding import Refolder
+from services.journey.worker.retention import Expiry
 from services.journey.worker.silence import fire
 
 GROUP = "journey"
@@ -58,6 +60,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     stages.serve(app, gate, database, clock)
     segments.serve(app, gate, database, clock)
     vocabulary.serve(app, gate, database, clock)
+    retention.serve(app, gate, database, clock)
     snapshots.serve(app, gate, database)
     serve_dead_letters(app, gate, DeadLetters(database), worker)
     return Service(
@@ -71,6 +74,8 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
             ("ticker", ticker.run),
             ("refolder", refolder.run),
             ("earlier_emails", earlier.run),
+            ("expiry", Expiry(database, publisher, clock).run),
+            ("months", Months(database, clock).run),
             ("heartbeats", Heartbeats(bus, [JOURNEYS.name]).run),
         ],
         workers=[worker],

@@ -323,3 +323,34 @@ async def test_of_many_subjects_a_part_is_looked_at_and_said_to_be(
     assert 5 <= tried["looked_at"]["subjects"] <= 10
     assert tried["looked_at"]["of"] >= 40
     assert 0 < tried["customers"] == tried["touchpoints"] <= tried["looked_at"]["subjects"]
+
+
+async def test_how_long_touchpoints_are_kept_is_tried_first_said_and_taken_back(served: Served) -> None:
+    put, path = served.client.put, "/v1/touchpoints/retention"
+    nothing = {"days": None, "before": None, "passed_until": None, "set_at": None, "set_by": None}
+    assert await served.get(path) == nothing
+    for days in (6, 36_501, "x"):
+        assert (await put(path, json={"days": days})).status_code == 400
+    assert (await put(path, json={})).status_code == 400
+    mine: Any = {"workspace": served.workspace}
+    await served.send(
+        *(touchpoint(f"x{n}", n, user_id=f"x{n % 2}", **mine) for n in (1, 2, 3)),
+        touchpoint("x4", 4, group_id="old", event="Payment Failed", role="billing", **mine),
+    )
+    before = (await put(f"{path}?dry_run=true", json={"days": 30})).json()
+    tried = (await put(f"{path}?dry_run=true", json={"days": 21})).json()
+    assert before == {"dry_run": True, "days": 30, "before": _text(0), "touchpoints": 0, "customers": 0, "more": False}
+    assert (tried["touchpoints"] >= 4, tried["customers"] >= 2, tried["before"]) == (True, True, _text(9))
+    forever = (await put(f"{path}?dry_run=true", json={"days": None})).json()
+    assert forever == {**before, "days": None, "before": None}
+    assert await served.get(path) == nothing
+    said = (await put(path, json={"days": 30})).json()
+    assert said == await served.get(path)
+    assert (said["days"], said["before"], said["set_at"]) == (30, _text(0), _text(30))
+    assert said["set_by"] is not None
+    again = (await put(path, json={"days": None})).json()
+    assert (again["days"], again["before"], again["set_by"]) == (None, None, said["set_by"])
+
+
+def _text(days: float) -> str:
+    return at(days).isoformat().replace("+00:00", "Z")

@@ -24,11 +24,12 @@ from jornada.events import (
     topic_key,
     workspace_of,
 )
+from jornada.observe import metrics
 from services.journey.domain.identity import Sharing
 from services.journey.domain.reading import Reading, read
 from services.journey.domain.segments import InForce
 from services.journey.domain.vocabulary import SHIPPED, Vocabulary
-from services.journey.store import accepted, identifiers, in_force, subjects, touchpoints
+from services.journey.store import accepted, identifiers, in_force, months, retention, subjects, touchpoints
 from services.journey.worker import journeys, settling
 from services.journey.worker.attribution import Attribution, attribute, names
 from services.journey.worker.journeys import Changes
@@ -50,6 +51,7 @@ class TouchpointFold:
         for record in records:
             touchpoint = _touchpoint(record)
             batches[touchpoint.workspace].append(touchpoint)
+        await months.cover(connection, {touchpoint.occurred_at for batch in batches.values() for touchpoint in batch})
         named: set[Subject] = set()
         for workspace in sorted(batches):
             named |= await self._fold(connection, workspace, batches[workspace])
@@ -64,7 +66,10 @@ class TouchpointFold:
         if not sorted_.fresh:
             return named
         force = await in_force.held(connection, workspace)
-        fresh = [_read(touchpoint, force.vocabulary) for touchpoint in sorted_.fresh]
+        kept = await self._kept(connection, workspace, sorted_.fresh)
+        if not kept:
+            return named
+        fresh = [_read(touchpoint, force.vocabulary) for touchpoint in kept]
         attribution = await attribute(connection, workspace, fresh)
         changed = await tell(connection, workspace, force, attribution, self._clock.now())
         named |= {Subject(workspace, attribution.customer_of[owner]) for owner, _ in _of_people(attribution)}
@@ -72,6 +77,18 @@ class TouchpointFold:
         if unnamed:
             await self._publisher.mark(connection, unnamed)
         return named | unnamed.keys()
+
+    async def _kept(
+        self, connection: Connection, workspace: WorkspaceId, fresh: Sequence[Touchpoint]
+    ) -> Sequence[Touchpoint]:
+        """Those that are not older than the workspace keeps any; the others are as if they had never come."""
+        since = await retention.kept_from(connection, workspace, self._clock.now())
+        late = [each for each in fresh if since is not None and each.occurred_at < since]
+        if not late:
+            return fresh
+        await accepted.drop(connection, workspace, [(each.source, each.message_id) for each in late])
+        metrics.EXPIRED.labels("late").inc(len(late))
+        return [each for each in fresh if since is None or each.occurred_at >= since]
 
     async def _reject(self, connection: Connection, workspace: WorkspaceId, differing: Sequence[Touchpoint]) -> None:
         rejections = [_rejection(touchpoint) for touchpoint in differing]
