@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from bench.journey.events import WORKSPACE
 from bench.journey.job import SAVE_STATES, folded, opened, told
-from jornada.bus.carrier import Received
+from jornada.bus.carrier import Received, Record
 from jornada.bus.heartbeats import Heartbeats
 from jornada.bus.kafka import KafkaBus, KafkaConnection
 from jornada.bus.lag import LagMeter
@@ -28,16 +28,18 @@ from jornada.clock import SystemClock
 from jornada.db import Database
 from jornada.events import JOURNEYS, TOUCHPOINTS, Touchpoint, encode
 from jornada.observe import logs, metrics
+from jornada.pseudonyms import Pseudonyms
 from jornada.runtime.main import on_loop
 from services.journey.app import GROUP
 from services.journey.domain.state import EMPTY, State
-from services.journey.store.subjects import PostgresSnapshots
+from services.journey.store.snapshots import PostgresSnapshots
 from services.journey.worker.earlier import EarlierEmails
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.refolding import Refolder
 from services.journey.worker.silence import fire
 
 BATCH = 2_000
+PSEUDONYMS = Pseudonyms(bytes(32))
 OUT = "bench.journeys"
 PARTITIONS = 12
 
@@ -91,7 +93,7 @@ class Ours:
             bus=self._bus,
             database=self._database,
             publisher=self._publisher,
-            fold=TouchpointFold(self._publisher, self._clock),
+            fold=TouchpointFold(self._publisher, PSEUDONYMS, self._clock),
             clock=self._clock,
             batch=BATCH,
         )
@@ -171,7 +173,8 @@ class SameSql(Loop):
         self._database = Database(self._url, "journey")
         await self._database.start()
         self._snapshots = PostgresSnapshots()
-        self._fold = TouchpointFold(Publisher(self._database, None, self._snapshots), SystemClock())  # type: ignore[arg-type]
+        publisher = Publisher(self._database, None, self._snapshots)  # type: ignore[arg-type]
+        self._fold = TouchpointFold(publisher, PSEUDONYMS, SystemClock())
 
     async def fold(self, records: Sequence[Any]) -> Mapping[bytes, bytes]:
         received = [
@@ -181,7 +184,7 @@ class SameSql(Loop):
             subjects = await self._fold(connection, received)
             await store(connection, "kafka", following(received))
             stored = await self._snapshots.stored(connection, sorted(subjects))
-        return {each.record.key: each.record.value for each in stored}
+        return {each.record.key: each.record.value for each in stored if isinstance(each.record, Record)}
 
 
 class UpsertAndCopy(Loop):

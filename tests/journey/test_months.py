@@ -18,7 +18,7 @@ from services.journey.store import months, paths, touchpoints
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.months import Months
 from tests.conftest import DatabaseFactory
-from tests.journey.makes import Folding, at, received, touchpoint
+from tests.journey.makes import PSEUDONYMS, Folding, at, received, touchpoint
 from tests.journey.upgrades import JOURNEY, migrated_to_before, owned
 
 
@@ -201,7 +201,7 @@ async def test_a_batch_looks_into_the_months_it_is_about_where_it_knows_them(dat
     async with database.transaction([folding.workspace]) as connection:
         explained = Explained(connection)
         records = [received(replace(each, workspace=folding.workspace)) for each in news]
-        await TouchpointFold(folding.publisher, folding.clock)(cast(Connection, explained), records)
+        await TouchpointFold(folding.publisher, PSEUDONYMS, folding.clock)(cast(Connection, explained), records)
     told = dict(explained.looked_into)
     assert not any(looked for query, looked in told.items() if "insert" in query)
     (repeated,) = (looked for query, looked in told.items() if query.startswith("select owner from"))

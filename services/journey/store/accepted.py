@@ -1,7 +1,7 @@
 """Which events were accepted: the first one committed under an id holds."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -51,6 +51,52 @@ async def accept(connection: Connection, workspace: WorkspaceId, touchpoints: Se
     again = [replace(each, occurred_at=known[each.source, each.message_id].occurred_at) for each in told_again]
     differing = [each for each in again if known[each.source, each.message_id].payload_hash != each.payload_hash]
     return Sorted(fresh, again, differing)
+
+
+class Key(NamedTuple):
+    """Under what an event was accepted, and when it happened."""
+
+    source: str
+    message_id: str
+    occurred_at: datetime
+
+
+async def hide(connection: Connection, workspace: WorkspaceId, names: Mapping[Key, str]) -> set[Key]:
+    """Keeps of accepted events that they were, under these names, and nothing else; returns those it is new of."""
+    ordered = sorted(names)
+    columns = [list(column) for column in zip(*ordered, strict=True)] if ordered else [[], [], []]
+    await connection.execute(
+        """delete from accepted using unnest($2::text[], $3::text[]) as gone (source, message_id)
+           where accepted.workspace = $1 and accepted.source = gone.source
+             and accepted.message_id = gone.message_id""",
+        workspace,
+        *columns[:2],
+    )
+    rows = await connection.fetch(
+        """insert into accepted (workspace, source, message_id, payload_hash, occurred_at)
+           select $1, source, name, '', occurred_at
+           from unnest($2::text[], $3::text[], $4::timestamptz[]) as gone (source, name, occurred_at)
+           on conflict do nothing returning source, message_id""",
+        workspace,
+        columns[0],
+        [names[key] for key in ordered],
+        columns[2],
+    )
+    new = {(row["source"], row["message_id"]) for row in rows}
+    return {key for key in ordered if (key.source, names[key]) in new}
+
+
+async def hidden(connection: Connection, workspace: WorkspaceId, names: Mapping[Key, str]) -> set[Key]:
+    """Those of the events that were accepted before and are hidden."""
+    rows = await connection.fetch(
+        """select source, message_id from accepted where workspace = $1 and (source, message_id) in (
+               select * from unnest($2::text[], $3::text[]))""",
+        workspace,
+        [key.source for key in names],
+        list(names.values()),
+    )
+    found = {(row["source"], row["message_id"]) for row in rows}
+    return {key for key, name in names.items() if (key.source, name) in found}
 
 
 async def _known(

@@ -132,6 +132,17 @@ async def locked_by_id(connection: Connection, workspace: WorkspaceId, ids: Coll
     return {row["id"]: _stored(row) for row in rows}
 
 
+async def placed(connection: Connection, workspace: WorkspaceId, customers: Collection[UUID]) -> list[Stored]:
+    """Everything that is placed with these customers, stated or not."""
+    rows = await connection.fetch(
+        "select type, value, id, stored, stated, customer, sharing from identifiers"
+        " where workspace = $1 and customer = any($2) and type <> 'account'",
+        workspace,
+        list(customers),
+    )
+    return [_stored(row) for row in rows]
+
+
 def _stored(row: asyncpg.Record) -> Stored:
     named = Named(row["type"], row["value"])
     placement = Placement(row["customer"], Sharing(row["sharing"]))

@@ -25,6 +25,7 @@ from jornada.events import (
     workspace_of,
 )
 from jornada.observe import metrics
+from jornada.pseudonyms import Pseudonyms
 from services.journey.domain.identity import Sharing
 from services.journey.domain.reading import Reading, read
 from services.journey.domain.segments import InForce
@@ -34,6 +35,7 @@ from services.journey.worker import journeys, settling
 from services.journey.worker.attribution import Attribution, attribute, names
 from services.journey.worker.journeys import Changes
 from services.journey.worker.settling import Held
+from services.journey.worker.sifting import erased_among, sifted
 
 _LONGEST_PAYLOAD = 32_768
 
@@ -41,8 +43,9 @@ _LONGEST_PAYLOAD = 32_768
 class TouchpointFold:
     """Folds touchpoints into journeys. Keeps nothing between calls."""
 
-    def __init__(self, publisher: Publisher, clock: Clock) -> None:
+    def __init__(self, publisher: Publisher, pseudonyms: Pseudonyms, clock: Clock) -> None:
         self._publisher = publisher
+        self._pseudonyms = pseudonyms
         self._clock = clock
 
     async def __call__(self, connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
@@ -63,13 +66,16 @@ class TouchpointFold:
             await self._reject(connection, workspace, sorted_.differing)
         again = [_read(touchpoint) for touchpoint in sorted_.again]
         named = await _named_before(connection, workspace, again) if again else set()
+        named |= await erased_among(connection, workspace, self._pseudonyms, again)
         if not sorted_.fresh:
             return named
         force = await in_force.held(connection, workspace)
         kept = await self._kept(connection, workspace, sorted_.fresh)
-        if not kept:
+        told = [_read(touchpoint, force.vocabulary) for touchpoint in kept]
+        fresh, erased = await sifted(connection, workspace, self._pseudonyms, told)
+        named |= erased
+        if not fresh:
             return named
-        fresh = [_read(touchpoint, force.vocabulary) for touchpoint in kept]
         attribution = await attribute(connection, workspace, fresh)
         changed = await tell(connection, workspace, force, attribution, self._clock.now())
         named |= {Subject(workspace, attribution.customer_of[owner]) for owner, _ in _of_people(attribution)}
