@@ -5,9 +5,12 @@ from jornada.access.store import PostgresAccess
 from jornada.bus.carrier import Bus
 from jornada.bus.dead_letters import DeadLetters
 from jornada.bus.lag import LagMeter
+from jornada.bus.publisher import Publisher
 from jornada.clock import Clock
 from jornada.db import Database
 from jornada.observe import logs
+from jornada.pseudonyms import Pseudonyms
+from jornada.runtime.secret_key import secret_key
 from jornada.runtime.service import Health, Service
 from jornada.runtime.settings import PortSettings
 from jornada.web import Gate, application
@@ -41,7 +44,9 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     keyring = Keyring(access, clock.monotonic)
     gate = Gate(keyring)
     live = Live()
-    reading = worker(bus, database, clock)
+    pseudonyms = Pseudonyms(secret_key(settings.secret_key_file, settings.data_dir))
+    publisher = Publisher(database, bus)
+    reading = worker(bus, database, publisher, pseudonyms, clock)
     retention = Retention(database, clock, days=settings.ingest_rejections_days, kept=settings.ingest_rejections_kept)
     lag = LagMeter(bus=bus, database=database, group=GROUP, topics=TOPICS, clock=clock)
     app = application("ingest", _ABOUT, checks={"service": health.check}, lag=lag)
@@ -67,7 +72,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
         port=PortSettings().of("ingest"),
         app=Front(app, collect),
         resources=[database],
-        tasks=[("worker", reading.run), ("retention", retention.run)],
+        tasks=[("worker", reading.run), ("publisher", publisher.run), ("retention", retention.run)],
         workers=[reading],
         health=health,
     )

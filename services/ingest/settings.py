@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from jornada.runtime.settings import CommonSettings
+from jornada.runtime.settings import SecretKeySettings
 
 
-class Settings(CommonSettings):
+class Settings(SecretKeySettings):
     """`JORNADA_INGEST_…` beside what every service reads.
 
     `patience` is for how many seconds a passing fault of the stream is bridged before a 503; `bytes_in_flight` is

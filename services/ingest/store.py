@@ -1,13 +1,13 @@
 """Rejections at rest: stored once, shown to their workspace in the order in which they were stored."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import asyncpg
 
 from jornada.db import Connection, Database
-from jornada.events import Rejection, WorkspaceId
+from jornada.events import ErasureAsked, Rejection, WorkspaceId
 
 
 class Numbered(NamedTuple):
@@ -26,13 +26,20 @@ class Wanted(NamedTuple):
     limit: int
 
 
-async def keep(connection: Connection, rejections: Sequence[Rejection]) -> None:
-    """Stores rejections, each once. A workspace's numbers become visible in order: its lock lasts until the commit."""
+async def hold(connection: Connection, workspace: WorkspaceId) -> None:
+    """Lets nobody else store or erase rejections of a workspace until the commit; hold many in order.
+
+    So its numbers become visible in order, and what is stored meanwhile is seen by who erases, or sees whom.
+    """
     await connection.execute(
-        """select pg_advisory_xact_lock(hashtextextended('ingest.rejections/' || workspace, 0))
-           from (select distinct workspace from unnest($1::text[]) as each (workspace) order by 1) as ordered""",
-        [str(each.workspace) for each in rejections],
+        "select pg_advisory_xact_lock(hashtextextended('ingest.rejections/' || $1::text, 0))", str(workspace)
     )
+
+
+async def keep(connection: Connection, rejections: Sequence[Rejection]) -> None:
+    """Stores rejections, each once, and holds their workspaces."""
+    for workspace in sorted({each.workspace for each in rejections}):
+        await hold(connection, workspace)
     await connection.executemany(
         """insert into rejections (workspace, id, source, received_at, code, message, message_id, event, payload)
            values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing""",
@@ -50,6 +57,59 @@ async def keep(connection: Connection, rejections: Sequence[Rejection]) -> None:
             )
             for each in rejections
         ],
+    )
+
+
+class Mark(NamedTuple):
+    """When somebody of a name was erased; with `block` what came later is theirs, too."""
+
+    erased_at: datetime
+    block: bool
+
+
+async def mark(connection: Connection, asked: ErasureAsked) -> None:
+    """Keeps the names of an erasure for ever."""
+    await connection.execute(
+        """insert into erased_names as known (workspace, name, erased_at, block)
+           select $1, name, $3, $4 from unnest($2::text[]) as name order by name
+           on conflict (workspace, name) do update
+           set erased_at = greatest(known.erased_at, excluded.erased_at), block = known.block or excluded.block""",
+        asked.workspace,
+        sorted(asked.names),
+        asked.erased_at,
+        asked.block,
+    )
+
+
+async def marks(connection: Connection, workspace: WorkspaceId, names: Collection[str]) -> Sequence[Mark]:
+    """What those of the names stand for that were erased."""
+    rows = await connection.fetch(
+        "select erased_at, block from erased_names where workspace = $1 and name = any($2)", workspace, list(names)
+    )
+    return [Mark(*row) for row in rows]
+
+
+async def any_erased(connection: Connection, workspace: WorkspaceId) -> bool:
+    """Whether anybody ever was."""
+    known: bool = await connection.fetchval("select exists (select from erased_names where workspace = $1)", workspace)
+    return known
+
+
+async def piece(connection: Connection, workspace: WorkspaceId, after: int, most: int) -> Sequence[Numbered]:
+    """Up to `most` of a workspace's rejections after a place."""
+    rows = await connection.fetch(
+        "select * from rejections where workspace = $1 and number > $2 order by number limit $3",
+        workspace,
+        after,
+        most,
+    )
+    return [Numbered(row["number"], _rejection(row)) for row in rows]
+
+
+async def remove(connection: Connection, workspace: WorkspaceId, numbers: Collection[int]) -> None:
+    """Deletes rejections by their places."""
+    await connection.execute(
+        "delete from rejections where workspace = $1 and number = any($2)", workspace, list(numbers)
     )
 
 

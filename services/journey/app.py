@@ -4,6 +4,7 @@ from jornada.access.keyring import Keyring
 from jornada.access.store import PostgresAccess
 from jornada.bus.carrier import Bus
 from jornada.bus.dead_letters import DeadLetters
+from jornada.bus.folds import by_topic
 from jornada.bus.heartbeats import Heartbeats
 from jornada.bus.lag import LagMeter
 from jornada.bus.publisher import Publisher
@@ -11,21 +12,39 @@ from jornada.bus.timers import Ticker
 from jornada.bus.worker import Worker
 from jornada.clock import Clock
 from jornada.db import Database
-from jornada.events import JOURNEYS, TOUCHPOINTS
+from jornada.events import ERASURES, JOURNEYS, TOUCHPOINTS
+from jornada.pseudonyms import Pseudonyms
+from jornada.runtime.secret_key import secret_key
 from jornada.runtime.service import Health, Service
 from jornada.runtime.settings import PortSettings
 from jornada.web import Gate, application
 from jornada.web.app import serve_dead_letters
-from services.journey.api import accounts, customers, identity, segments, snapshots, stages, vocabulary
+from services.journey.api import (
+    accounts,
+    customers,
+    erasures,
+    exports,
+    identity,
+    retention,
+    segments,
+    snapshots,
+    stages,
+    vocabulary,
+)
 from services.journey.settings import Settings
-from services.journey.store.subjects import PostgresSnapshots
+from services.journey.store.snapshots import PostgresSnapshots
+from services.journey.worker.confirming import ErasureFold
 from services.journey.worker.earlier import EarlierEmails
+from services.journey.worker.erasing import Eraser
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.merging import Merger
+from services.journey.worker.months import Months
 from services.journey.worker.refolding import Refolder
+from services.journey.worker.retention import Expiry
 from services.journey.worker.silence import fire
 
 GROUP = "journey"
+READ = (TOUCHPOINTS.name, ERASURES.name)
 
 _ABOUT = "Knows who the customer is and where they are: identity, path, stage, sessions, measures."
 
@@ -35,30 +54,38 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     health = Health()
     gate = Gate(Keyring(PostgresAccess(database), clock.monotonic))
     publisher = Publisher(database, bus, PostgresSnapshots())
+    pseudonyms = Pseudonyms(secret_key(settings.secret_key_file, settings.data_dir))
+    eraser = Eraser(database, publisher, pseudonyms, clock)
     worker = Worker(
         GROUP,
-        [TOUCHPOINTS.name],
+        READ,
         bus=bus,
         database=database,
         publisher=publisher,
-        fold=TouchpointFold(publisher, clock),
+        fold=by_topic(
+            {
+                ERASURES.name: ErasureFold(publisher, eraser, clock),
+                TOUCHPOINTS.name: TouchpointFold(publisher, pseudonyms, clock),
+            }
+        ),
         clock=clock,
         batch=settings.journey_batch,
     )
-    lag = LagMeter(
-        bus=bus, database=database, group=GROUP, topics=[TOUCHPOINTS.name], clock=clock, also_due=["refolds"]
-    )
+    lag = LagMeter(bus=bus, database=database, group=GROUP, topics=READ, clock=clock, also_due=["refolds"])
     ticker = Ticker(database=database, publisher=publisher, clock=clock, fire=fire, folded_until=lag.folded_until)
     refolder = Refolder(database, publisher, clock)
     earlier = EarlierEmails(database, publisher, clock)
     app = application("journey", _ABOUT, checks={"service": health.check}, lag=lag)
     customers.serve(app, gate, database, clock)
+    exports.serve(app, gate, database, clock)
     identity.serve(app, gate, database, Merger(database, publisher, clock))
     accounts.serve(app, gate, database, clock)
     stages.serve(app, gate, database, clock)
     segments.serve(app, gate, database, clock)
     vocabulary.serve(app, gate, database, clock)
+    retention.serve(app, gate, database, clock)
     snapshots.serve(app, gate, database)
+    erasures.serve(app, gate, database, eraser, pseudonyms)
     serve_dead_letters(app, gate, DeadLetters(database), worker)
     return Service(
         name="journey",
@@ -71,6 +98,8 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
             ("ticker", ticker.run),
             ("refolder", refolder.run),
             ("earlier_emails", earlier.run),
+            ("expiry", Expiry(database, publisher, clock).run),
+            ("months", Months(database, clock).run),
             ("heartbeats", Heartbeats(bus, [JOURNEYS.name]).run),
         ],
         workers=[worker],

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from jornada.runtime.settings import CommonSettings
+from jornada.runtime.settings import SecretKeySettings
 
 
-class Settings(CommonSettings):
+class Settings(SecretKeySettings):
     """`JORNADA_JOURNEY_…` beside what every service reads. `batch` is the most records of one transaction."""
 
     journey_batch: int = Field(default=2_000, ge=1, le=20_000)

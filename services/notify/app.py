@@ -14,6 +14,7 @@ from jornada.bus.worker import Worker
 from jornada.clock import Clock
 from jornada.db import Database
 from jornada.runtime import Service
+from jornada.runtime.secret_key import secret_key
 from jornada.runtime.service import Health
 from jornada.runtime.settings import PortSettings
 from jornada.web import Gate, application
@@ -22,7 +23,7 @@ from services.notify.api import alerts, campaigns, customers, subscriptions
 from services.notify.dispatch.decisions import Decisions, From
 from services.notify.dispatch.deliveries import Deliveries
 from services.notify.dispatch.feed import Feed
-from services.notify.sealing import seal_of
+from services.notify.sealing import Seal
 from services.notify.senders.addresses import allowed
 from services.notify.senders.outgoing import Outgoing
 from services.notify.senders.sink import MailSink
@@ -37,7 +38,8 @@ _DESCRIPTION = "Risk alerts to those who asked, messages to customers, and why e
 
 def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Service:
     """The service, wired."""
-    allow, seal = allowed(settings.outgoing_allow), seal_of(settings.secret_key_file, settings.data_dir)
+    allow = allowed(settings.outgoing_allow)
+    seal = Seal(secret_key(settings.secret_key_file, settings.data_dir))
     publisher = WakingPublisher(database, bus)
     sink = MailSink(settings.data_dir / "mail") if settings.mode == "local" and not settings.smtp_url else None
     sender = SmtpSender(settings.smtp_url) if settings.smtp_url else sink
@@ -58,7 +60,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
         bus=bus,
         database=database,
         publisher=publisher,
-        fold=Fold(clock, timedelta(seconds=settings.notify_freshness_seconds)),
+        fold=Fold(publisher, clock, timedelta(seconds=settings.notify_freshness_seconds)),
         clock=clock,
     )
     health = Health()

@@ -4,14 +4,18 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
 from jornada.bus.carrier import Received
+from jornada.bus.erasures import confirmation, ends
 from jornada.bus.publisher import Publisher, Subject
 from jornada.clock import Clock
 from jornada.db import Connection
 from jornada.events import (
     CROSSINGS,
+    ERASURES,
     JOURNEYS,
     SCORES,
     Crossing,
+    ErasureAsked,
+    ErasureEvent,
     JourneyEvent,
     ScoreEvent,
     WorkspaceId,
@@ -24,13 +28,14 @@ from services.notify.store import alerts as alert_rows
 from services.notify.store import campaigns, decisions, deliveries, subjects, subscriptions
 
 GROUP = "notify"
-READ = (JOURNEYS.name, SCORES.name, CROSSINGS.name)
+READ = (JOURNEYS.name, SCORES.name, CROSSINGS.name, ERASURES.name)
 
 
 class Fold:
     """Keeps snapshots, and makes of each crossing, once for ever, its alert, its deliveries and its decisions."""
 
-    def __init__(self, clock: Clock, freshness: timedelta) -> None:
+    def __init__(self, publisher: Publisher, clock: Clock, freshness: timedelta) -> None:
+        self._publisher = publisher
         self._clock = clock
         self._freshness = freshness
 
@@ -42,15 +47,25 @@ class Fold:
         journeys: list[JourneyEvent] = [decode(value, JourneyEvent) for value in by_topic.get(JOURNEYS.name, ())]
         scores: list[ScoreEvent] = [decode(value, ScoreEvent) for value in by_topic.get(SCORES.name, ())]
         crossings: list[Crossing] = [decode(value, Crossing) for value in by_topic.get(CROSSINGS.name, ())]
-        await subjects.keep_journeys(connection, journeys)
+        erasures: list[ErasureEvent] = [decode(value, ErasureEvent) for value in by_topic.get(ERASURES.name, ())]
+        asked = [each for each in erasures if isinstance(each, ErasureAsked)]
+        await subjects.keep_journeys(connection, [*journeys, *(end for each in asked for end in ends(each))])
         await subjects.keep_scores(connection, scores)
         for workspace in sorted({crossing.workspace for crossing in crossings}):
             await self._tell(connection, workspace, [each for each in crossings if each.workspace == workspace])
+        for each in asked:
+            confirmed = confirmation(each, GROUP, self._clock.now())
+            await self._publisher.hold(connection, each.workspace, [confirmed])
         return ()
 
     async def _tell(self, connection: Connection, workspace: WorkspaceId, crossings: Sequence[Crossing]) -> None:
         now = self._clock.now()
-        told = [alert_of(each, freshness=self._freshness, now=now) for each in crossings if alerts(each)]
+        there = await subjects.held(connection, workspace, {each.subject_id for each in crossings if alerts(each)})
+        told = [
+            alert_of(each, freshness=self._freshness, now=now)
+            for each in crossings
+            if alerts(each) and each.subject_id in there
+        ]
         if not told:
             return
         new = [each for each in await alert_rows.create(connection, workspace, told, now) if not each.stale]

@@ -6,6 +6,7 @@ from jornada.access.keyring import Keyring
 from jornada.access.store import PostgresAccess
 from jornada.bus.carrier import Bus
 from jornada.bus.dead_letters import DeadLetters
+from jornada.bus.folds import by_topic
 from jornada.bus.heartbeats import Heartbeats
 from jornada.bus.lag import LagMeter
 from jornada.bus.publisher import Publisher
@@ -13,7 +14,7 @@ from jornada.bus.timers import Ticker
 from jornada.bus.worker import Worker
 from jornada.clock import Clock
 from jornada.db import Conflict, Database, Unavailable
-from jornada.events import JOURNEYS, SCORES
+from jornada.events import ERASURES, JOURNEYS, SCORES
 from jornada.runtime import Service
 from jornada.runtime.service import Health
 from jornada.web import Check, Gate, application
@@ -44,7 +45,7 @@ def wired(
     health = Health()
     publisher = Publisher(database, bus, PostgresScores())
     folding = Folding(publisher, clock)
-    topics = [JOURNEYS.name]
+    topics = [JOURNEYS.name, ERASURES.name]
     lag = LagMeter(bus=bus, database=database, group=GROUP, topics=topics, clock=clock)
     worker = Worker(
         GROUP,
@@ -52,7 +53,7 @@ def wired(
         bus=bus,
         database=database,
         publisher=publisher,
-        fold=folding.fold,
+        fold=by_topic({JOURNEYS.name: folding.fold, ERASURES.name: folding.erase}),
         clock=clock,
         batch=settings.scoring_batch,
     )

@@ -6,6 +6,7 @@ from typing import TypeGuard
 
 from jornada.bus import timers
 from jornada.bus.carrier import Received, Record
+from jornada.bus.erasures import confirmation, ends
 from jornada.bus.publisher import Publisher, Subject
 from jornada.bus.timers import Timer
 from jornada.clock import Clock
@@ -14,6 +15,9 @@ from jornada.events import (
     CROSSINGS,
     Crossing,
     Erased,
+    ErasureAsked,
+    ErasureDone,
+    ErasureEvent,
     JourneyEvent,
     JourneySnapshot,
     WorkspaceId,
@@ -29,6 +33,8 @@ from services.scoring.store.facts import RESCORE
 from services.scoring.store.rows import ended, history_of, row_of
 from services.scoring.store.subjects import Known
 
+SERVICE = "scoring"
+
 Connected = Mapping[WorkspaceId, frozenset[str]]
 
 
@@ -41,7 +47,23 @@ class Folding:
 
     async def fold(self, connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
         """Scores the newest journey of each subject named; older and known versions change nothing."""
-        newest = _newest(records)
+        return await self._fold(connection, _newest([decode(each.value, JourneyEvent) for each in records]))
+
+    async def erase(self, connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
+        """Ends whom an erasure names, and confirms; has the topic forget them when all services have confirmed."""
+        told: set[Subject] = set()
+        for record in records:
+            event: ErasureEvent = decode(record.value, ErasureEvent)
+            if isinstance(event, ErasureAsked):
+                told |= set(await self._fold(connection, _newest(ends(event))))
+                confirmed = confirmation(event, SERVICE, self._clock.now())
+                await self._publisher.hold(connection, event.workspace, [confirmed])
+            elif isinstance(event, ErasureDone):
+                await subjects.end(connection, event.workspace, event.subjects)
+                told |= {Subject(event.workspace, id_) for id_ in event.subjects}
+        return told
+
+    async def _fold(self, connection: Connection, newest: Mapping[Subject, JourneyEvent]) -> Collection[Subject]:
         known = await subjects.locked(connection, newest, journeys=False)
         new = [event for subject, event in newest.items() if event.version > _version(known.get(subject))]
         snapshots = [event for event in new if _lives(event)]
@@ -167,10 +189,9 @@ def _version(known: Known | None) -> int:
     return -1 if known is None else known.journey_version
 
 
-def _newest(records: Sequence[Received]) -> dict[Subject, JourneyEvent]:
+def _newest(events: Sequence[JourneyEvent]) -> dict[Subject, JourneyEvent]:
     newest: dict[Subject, JourneyEvent] = {}
-    for record in records:
-        event: JourneyEvent = decode(record.value, JourneyEvent)
+    for event in events:
         subject = _subject(event)
         if subject not in newest or event.version > newest[subject].version:
             newest[subject] = event

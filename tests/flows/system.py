@@ -32,8 +32,11 @@ _FOLDING = ("ingest", "journey", "scoring", "notify")
 class System:
     """One running system and its default workspace."""
 
-    def __init__(self, url: str, workspace: WorkspaceId, write_key: str, api_token: str, folder: Path) -> None:
+    def __init__(
+        self, url: str, workspace: WorkspaceId, write_key: str, api_token: str, folder: Path, bus: Bus
+    ) -> None:
         self.database_url = url
+        self.bus = bus
         self.workspace = workspace
         self.write_key = write_key
         self.api_token = api_token
@@ -158,7 +161,7 @@ async def running(
         await access.stop()
         bus = carrier(name, url, brokers)
         async with serving(build(bus, url, SystemClock()), host="127.0.0.1", shared=[bus]):
-            system = System(url, workspace.id, write_key, api_token, folder)
+            system = System(url, workspace.id, write_key, api_token, folder, bus)
             await ready(system.urls, system.http)
             yield system
             await system.http.aclose()

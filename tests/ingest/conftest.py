@@ -5,6 +5,8 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import httpx
@@ -72,7 +74,9 @@ class Tenant:
 @asynccontextmanager
 async def running_on(bus: Bus, database: Database, patience: float = 8.0) -> AsyncIterator[Running]:
     """The service on a carrier of its own, until the end of the block."""
-    service = build(Settings(ingest_patience=patience), bus, database, SystemClock())
+    with TemporaryDirectory() as folder:
+        settings = Settings(mode="local", data_dir=Path(folder), ingest_patience=patience)
+        service = build(settings, bus, database, SystemClock())
     with socket.create_server(("127.0.0.1", 0)) as free:
         service.port = free.getsockname()[1]
     async with serving([service], host="127.0.0.1", shared=[bus]):

@@ -1,5 +1,7 @@
 """With Postgres away ingest still takes events of keys that it knows, and is ready to."""
 
+from pathlib import Path
+
 import httpx
 
 from jornada.access.store import PostgresAccess
@@ -12,7 +14,9 @@ from tests.ingest.conftest import Tenant
 from tests.ingest.makes import Breakable, HeldBus, batch, event
 
 
-async def test_a_known_key_still_acks_while_postgres_is_away(postgres_url: str, database_for: DatabaseFactory) -> None:
+async def test_a_known_key_still_acks_while_postgres_is_away(
+    postgres_url: str, database_for: DatabaseFactory, tmp_path: Path
+) -> None:
     access = PostgresAccess(await database_for("ingest"))
     workspace = await access.create_workspace("outage")
     await access.create_source(workspace.id, "app", "product")
@@ -22,7 +26,8 @@ async def test_a_known_key_still_acks_while_postgres_is_away(postgres_url: str, 
 
     database = Breakable(postgres_url, "ingest")
     bus = HeldBus()
-    service = build(Settings(ingest_patience=0.0), bus, database, SystemClock())
+    settings = Settings(mode="local", data_dir=tmp_path, ingest_patience=0.0)
+    service = build(settings, bus, database, SystemClock())
     service.health.up = True
     sender = {"x-write-key": tenant.write_key}
     try:

@@ -203,4 +203,4 @@ async def test_the_lag_is_told_and_falls_to_nothing(http: httpx.AsyncClient, ten
             break
         await asyncio.sleep(0.1)
     assert lag["caught_up"]
-    assert {each["topic"] for each in lag["partitions"]} == {"jornada.rejections.v1"}
+    assert {each["topic"] for each in lag["partitions"]} == {"jornada.rejections.v1", "jornada.erasures.v1"}

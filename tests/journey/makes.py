@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from jornada.bus import offsets
-from jornada.bus.carrier import Bus, Received, Record
+from jornada.bus.carrier import Bus, Received, Record, Tombstone
 from jornada.bus.publisher import Publisher, Subject
 from jornada.clock import SetClock
 from jornada.db import Conflict, Database
@@ -28,17 +28,20 @@ from jornada.events import (
     new_id,
     topic_key,
 )
+from jornada.pseudonyms import Pseudonyms
 from jornada.web import Reference
 from services.journey.api import documents
 from services.journey.domain.identity import Refusal
 from services.journey.store import paths, portraits, refusals
-from services.journey.store.subjects import PostgresSnapshots
+from services.journey.store.snapshots import PostgresSnapshots
+from services.journey.worker.erasing import Eraser
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.merging import Merger
 from services.journey.worker.refolding import Refolder
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 SOMEWHERE = WorkspaceId(new_id())
+PSEUDONYMS = Pseudonyms(b"a secret of tests that is long enough")
 
 
 def at(days: float) -> datetime:
@@ -74,11 +77,15 @@ class Topic:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.forgotten: list[Tombstone] = []
         self.delays: list[float] = []
 
     async def publish(self, records: Sequence[Record], deadline: float = 8.5) -> None:
         await asyncio.sleep(self.delays.pop(0) if self.delays else 0)
         self.records += records
+
+    async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:
+        self.forgotten += tombstones
 
     def last(self, subject: SubjectId) -> JourneyEvent:
         """The newest record of a subject's key."""
@@ -102,7 +109,8 @@ class Folding:
         self.publisher = Publisher(database, cast(Bus, self.topic), PostgresSnapshots())
         self.refolder = Refolder(database, self.publisher, self.clock)
         self.merger = Merger(database, self.publisher, self.clock)
-        self._fold = TouchpointFold(self.publisher, self.clock)
+        self.eraser = Eraser(database, self.publisher, PSEUDONYMS, self.clock)
+        self._fold = TouchpointFold(self.publisher, PSEUDONYMS, self.clock)
 
     async def fold(self, *batch: Touchpoint) -> set[Subject]:
         """Folds one batch and publishes what it changed."""

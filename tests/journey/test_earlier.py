@@ -1,16 +1,14 @@
 """E-mails stated before e-mails linked anybody link as if they had from the start."""
 
 import random
-import shutil
 from pathlib import Path
 from unittest.mock import patch
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from jornada.db import Database
-from jornada.db.migrations import Chain, chains, migrated
+from jornada.db.migrations import migrated
 from jornada.events import Touchpoint, new_id
 from services.journey.domain import emails
 from services.journey.worker import earlier
@@ -18,6 +16,7 @@ from services.journey.worker.earlier import EarlierEmails
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
 from tests.journey.test_order import EMAILS, RIVALS, SHARED_EMAIL, identifiers_of
+from tests.journey.upgrades import JOURNEY, migrated_to_before, owned
 
 
 @pytest.fixture(scope="module")
@@ -94,43 +93,27 @@ async def test_what_is_given_to_another_meanwhile_is_passed_by_no_more_than_the_
 async def test_an_upgrade_has_every_workspace_read_an_hour_later_whoever_migrates(
     postgres_url: str, tmp_path: Path
 ) -> None:
-    owner, name = f"owner_{new_id().hex}", f"earlier_{new_id().hex}"
-    superuser = await asyncpg.connect(postgres_url)
-    await superuser.execute(f"create role {owner} login createrole password 'p'")
-    await superuser.execute(f"grant jornada_journey, jornada_journey_clock to {owner}")
-    await superuser.execute(f"create database {name} owner {owner}")
-    parts = urlsplit(postgres_url)
-    url = parts._replace(path=f"/{name}", netloc=f"{owner}:p@{parts.hostname}:{parts.port}").geturl()
-    (chain,) = (each for each in chains() if each.schema == "journey")
-    before = Chain("journey", tmp_path)
-    shutil.copytree(chain.folder / "versions", tmp_path / "versions", ignore=lambda _, names: names_from(names, "0005"))
-    await migrated(url, [before])
-    connection = await asyncpg.connect(parts._replace(path=f"/{name}").geturl())
-    workspaces = sorted([new_id(), new_id()])
-    for workspace in [*workspaces, workspaces[0]]:
-        await connection.execute(
-            "insert into journey.identifiers (workspace, type, value, id, stated)"
-            " values ($1, 'user_id', $2::uuid::text, $2, true)",
-            workspace,
-            new_id(),
+    async with owned(postgres_url) as urls:
+        await migrated_to_before(urls.owner, "0005", tmp_path)
+        connection = await asyncpg.connect(urls.superuser)
+        workspaces = sorted([new_id(), new_id()])
+        for workspace in [*workspaces, workspaces[0]]:
+            await connection.execute(
+                "insert into journey.identifiers (workspace, type, value, id, stated)"
+                " values ($1, 'user_id', $2::uuid::text, $2, true)",
+                workspace,
+                new_id(),
+            )
+        await migrated(urls.owner, [JOURNEY])
+        rows = await connection.fetch(
+            "select workspace, by_device, due_at > now() + interval '59 minutes' as later from journey.earlier_emails"
+            " order by 1, 2"
         )
-    await migrated(url, [chain])
-    rows = await connection.fetch(
-        "select workspace, by_device, due_at > now() + interval '59 minutes' as later from journey.earlier_emails"
-        " order by 1, 2"
-    )
-    forced = await connection.fetchval(
-        "select bool_and(relforcerowsecurity) from pg_class where relname in ('identifiers', 'earlier_emails')"
-    )
+        forced = await connection.fetchval(
+            "select bool_and(relforcerowsecurity) from pg_class where relname in ('identifiers', 'earlier_emails')"
+        )
+        await connection.close()
     assert [tuple(row) for row in rows] == [
         (each, by_device, True) for each in workspaces for by_device in (False, True)
     ]
     assert forced
-    await connection.close()
-    await superuser.execute(f"drop database {name}")
-    await superuser.execute(f"drop owned by {owner}; drop role {owner}")
-    await superuser.close()
-
-
-def names_from(names: list[str], first: str) -> list[str]:
-    return [each for each in names if each >= first]

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import httpx
+import msgspec
 import pytest
 
 from jornada.access.store import PostgresAccess
@@ -13,10 +16,25 @@ from jornada.bus.carrier import Record
 from jornada.bus.embedded import EmbeddedBus
 from jornada.clock import SetClock
 from jornada.db import Database
-from jornada.events import TOUCHPOINTS, JourneySnapshot, Touchpoint, WorkspaceId, decode, encode, new_id, topic_key
+from jornada.events import (
+    ERASURES,
+    TOUCHPOINTS,
+    ErasureConfirmed,
+    JourneySnapshot,
+    MessageId,
+    Touchpoint,
+    WorkspaceId,
+    decode,
+    encode,
+    new_id,
+    topic_key,
+)
+from services.journey.api import erasures as erasure_routes
+from services.journey.api import exports as export_routes
 from services.journey.api import foretelling
 from services.journey.app import build
 from services.journey.settings import Settings
+from tests.conftest import DatabaseFactory
 from tests.journey.makes import at, touchpoint
 
 
@@ -46,7 +64,7 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-async def served(postgres_url: str) -> AsyncIterator[Served]:
+async def served(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     clock = SetClock(at(30))
     bus, database, access = (
         EmbeddedBus(Database(postgres_url, "bus")),
@@ -57,7 +75,8 @@ async def served(postgres_url: str) -> AsyncIterator[Served]:
     await database.start()
     workspace = await PostgresAccess(access).create_workspace(f"w{new_id().hex[:12]}")
     token = await PostgresAccess(access).create_token(workspace.id, "tests", ("read", "write", "admin"))
-    service = build(Settings(), bus, database, clock)
+    settings = Settings(mode="local", data_dir=tmp_path_factory.mktemp("journey"))
+    service = build(settings, bus, database, clock)
     tasks = [asyncio.ensure_future(act()) for _, act in service.tasks]
     transport = httpx.ASGITransport(app=service.app)
     headers = {"Authorization": f"Bearer {token.secret}"}
@@ -323,3 +342,127 @@ async def test_of_many_subjects_a_part_is_looked_at_and_said_to_be(
     assert 5 <= tried["looked_at"]["subjects"] <= 10
     assert tried["looked_at"]["of"] >= 40
     assert 0 < tried["customers"] == tried["touchpoints"] <= tried["looked_at"]["subjects"]
+
+
+def _confirmed(workspace: WorkspaceId, erasure: str, service: str) -> Record:
+    event = ErasureConfirmed(workspace=workspace, erasure=UUID(erasure), service=service, at=at(30))
+    return Record(ERASURES.name, topic_key(workspace, erasure), encode(event))
+
+
+async def test_an_erasure_is_answered_when_every_face_has_followed_and_the_same_again_gives_the_same_receipt(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = touchpoint("erased", 1, user_id="e/1", anonymous_id="e-phone", workspace=served.workspace)
+    await served.send(told)
+    id_ = (await served.get("/v1/customers/user_id:e%2F1"))["customer_id"]
+    monkeypatch.setattr(erasure_routes, "PATIENCE_SECONDS", 0.2)
+    waits = await served.client.post("/v1/erasures", json={"ref": "user_id:e/1"})
+    assert (waits.status_code, waits.json()["code"]) == (503, "not_everywhere")
+    for ref in ("user_id:e%2F1", "anonymous_id:e-phone", id_):
+        await served.get(f"/v1/customers/{ref}", 404)
+    erasure = waits.json()["erasure"]
+    await served.bus.publish([_confirmed(served.workspace, erasure, each) for each in ("scoring", "notify")])
+    monkeypatch.setattr(erasure_routes, "PATIENCE_SECONDS", 10)
+    for ref in ("user_id:e/1", "anonymous_id:e-phone", id_):
+        told_again = await served.client.post("/v1/erasures", json={"ref": ref})
+        receipt = told_again.json()
+        assert (told_again.status_code, receipt["id"]) == (202, erasure)
+    assert receipt["status"] == "pending"
+    assert receipt["services"] | {"journey": "done"} == {
+        "ingest": "pending", "journey": "done", "scoring": "done", "notify": "done"
+    }  # fmt: skip
+    assert receipt["gone_by"] == "2026-02-07T06:00:00Z"
+    await served.bus.publish([_confirmed(served.workspace, erasure, "ingest")])
+    for _ in range(200):
+        if (receipt := await served.get(f"/v1/erasures/{erasure}"))["status"] == "done":
+            break
+        await asyncio.sleep(0.05)
+    assert receipt["status"] == "done"
+    await served.send(msgspec.structs.replace(told, message_id=MessageId("erased-late")))
+    assert (await served.get(f"/v1/erasures/{erasure}"))["dropped"] == 1
+    again = (await served.client.post("/v1/erasures", json={"ref": "user_id:e/1", "block": True})).json()
+    assert (again["id"], again["block"]) == (erasure, True)
+
+
+async def test_nobody_is_erased_by_a_reference_that_names_nobody_or_with_a_token_that_may_not(served: Served) -> None:
+    for ref, status in (("user_id:nobody-at-all", 404), ("account:acme", 400), ("x", 400), (str(new_id()), 404)):
+        answer = await served.client.post("/v1/erasures", json={"ref": ref})
+        assert answer.status_code == status, ref
+    await served.get(f"/v1/erasures/{new_id()}", 404)
+    unknown = {"Authorization": "Bearer nobody"}
+    assert (await served.client.post("/v1/erasures", json={"ref": "user_id:x"}, headers=unknown)).status_code == 401
+
+
+async def test_all_that_is_held_of_a_customer_is_given_out_page_by_page_and_nothing_of_another(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_routes, "AT_ONCE", 3)
+    told = [
+        touchpoint(f"x{n}", n / 2, event="Report Exported", user_id="x/1", workspace=served.workspace,
+                   properties={"n": n}, context={"ip": "10.0.0.1"})
+        for n in range(10)
+    ]  # fmt: skip
+    await served.send(*told, touchpoint("y1", 1, user_id="y-1", workspace=served.workspace))
+    answer = await served.client.get("/v1/customers/user_id:x%2F1/export")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-ndjson")
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    kinds = [each.pop("line") for each in lines]
+    assert kinds == ["customer", *["session"] * 10, *["touchpoint"] * 10, "end"]
+    assert lines[0] == await served.get("/v1/customers/user_id:x%2F1")
+    assert [each["message_id"] for each in lines[11:21]] == [f"x{n}" for n in reversed(range(10))]
+    assert lines[11] == await served.get("/v1/customers/user_id:x%2F1/touchpoints/x9")
+    assert {each["session_id"] for each in lines[1:11]} == {each["session_id"] for each in lines[11:21]}
+    assert lines[-1] == {"sessions": 10, "touchpoints": 10}
+    await served.get("/v1/customers/user_id:nobody/export", 404)
+    assert (
+        await served.client.get("/v1/customers/user_id:y-1/export", headers={"Authorization": "Bearer x"})
+    ).status_code == 401
+
+
+async def test_another_workspaces_customers_are_neither_given_out_nor_erased_nor_their_receipts_told(
+    served: Served, database_for: DatabaseFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = PostgresAccess(await database_for("ingest"))
+    other = await access.create_workspace(f"w{new_id().hex[-12:]}")
+    token = await access.create_token(other.id, "tests", ("read", "write", "admin"))
+    stranger = {"Authorization": f"Bearer {token.secret}"}
+    await served.send(*(touchpoint(f"z{each}", 1, user_id=each, workspace=served.workspace) for each in "pq"))
+    monkeypatch.setattr(erasure_routes, "PATIENCE_SECONDS", 0.1)
+    made = await served.client.post("/v1/erasures", json={"ref": "user_id:q"})
+    for path in ("/v1/customers/user_id:p/export", f"/v1/erasures/{made.json()['erasure']}"):
+        assert (await served.client.get(path, headers=stranger)).status_code == 404, path
+    for ref in ("user_id:p", "user_id:q"):
+        answer = await served.client.post("/v1/erasures", json={"ref": ref}, headers=stranger)
+        assert answer.status_code == 404, ref
+    await served.get("/v1/customers/user_id:p")
+
+
+async def test_how_long_touchpoints_are_kept_is_tried_first_said_and_taken_back(served: Served) -> None:
+    put, path = served.client.put, "/v1/touchpoints/retention"
+    nothing = {"days": None, "before": None, "passed_until": None, "set_at": None, "set_by": None}
+    assert await served.get(path) == nothing
+    for days in (6, 36_501, "x"):
+        assert (await put(path, json={"days": days})).status_code == 400
+    assert (await put(path, json={})).status_code == 400
+    mine: Any = {"workspace": served.workspace}
+    await served.send(
+        *(touchpoint(f"x{n}", n, user_id=f"x{n % 2}", **mine) for n in (1, 2, 3)),
+        touchpoint("x4", 4, group_id="old", event="Payment Failed", role="billing", **mine),
+    )
+    before = (await put(f"{path}?dry_run=true", json={"days": 30})).json()
+    tried = (await put(f"{path}?dry_run=true", json={"days": 21})).json()
+    assert before == {"dry_run": True, "days": 30, "before": _text(0), "touchpoints": 0, "customers": 0, "more": False}
+    assert (tried["touchpoints"] >= 4, tried["customers"] >= 2, tried["before"]) == (True, True, _text(9))
+    forever = (await put(f"{path}?dry_run=true", json={"days": None})).json()
+    assert forever == {**before, "days": None, "before": None}
+    assert await served.get(path) == nothing
+    said = (await put(path, json={"days": 30})).json()
+    assert said == await served.get(path)
+    assert (said["days"], said["before"], said["set_at"]) == (30, _text(0), _text(30))
+    assert said["set_by"] is not None
+    again = (await put(path, json={"days": None})).json()
+    assert (again["days"], again["before"], again["set_by"]) == (None, None, said["set_by"])
+
+
+def _text(days: float) -> str:
+    return at(days).isoformat().replace("+00:00", "Z")

@@ -15,7 +15,7 @@ from jornada.events import REJECTIONS, JourneySnapshot, MergedInto, Rejection, W
 from services.journey.domain.rules import SHOP
 from services.journey.domain.state import FOLD
 from services.journey.domain.vocabulary import Meaning
-from services.journey.store import in_force
+from services.journey.store import in_force, retention
 from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
@@ -142,6 +142,7 @@ async def test_no_row_of_another_workspace_is_seen_without_a_where(database: Dat
         async with database.transaction([each.workspace]) as connection:
             await in_force.define(connection, each.workspace, "segment", "all", b'{"count":"custom","is":0}', at(0))
             await in_force.speak(connection, each.workspace, {"X": Meaning(use=False)}, new_id(), at(0))
+            await retention.write(connection, each.workspace, None, new_id(), at(0))
         await each.fold(
             touchpoint("m1", 0, user_id="ana", anonymous_id="phone"),
             touchpoint("m2", 1, type="group", user_id="ana", group_id="acme"),
@@ -159,7 +160,7 @@ async def test_no_row_of_another_workspace_is_seen_without_a_where(database: Dat
     tables = (
         "accepted", "touchpoints", "identifiers", "device_users", "aliases", "device_facts", "subjects", "sessions",
         "account_shares", "refolds", "workspaces", "conditions", "memberships", "email_pairs", "email_facts",
-        "merges", "undos", "refusals", "vocabulary",
+        "merges", "undos", "refusals", "vocabulary", "retention",
     )  # fmt: skip
     async with database.transaction([mine.workspace]) as connection:
         for table in tables:

@@ -193,7 +193,7 @@ async def _read_again(notify: Notify) -> None:
         bus=notify.bus,
         database=notify.database,
         publisher=publisher,
-        fold=Fold(clock, timedelta(hours=1)),
+        fold=Fold(publisher, clock, timedelta(hours=1)),
         clock=clock,
     )
     running = asyncio.create_task(worker.run())

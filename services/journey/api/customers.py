@@ -10,7 +10,7 @@ from jornada.access.grants import Principal
 from jornada.clock import Clock
 from jornada.db import Connection, Database
 from jornada.events import SubjectId, WorkspaceId
-from jornada.web import Gate, Limit, Problem, cursor_of, id_after, parse_reference, position_of
+from jornada.web import Gate, Limit, Problem, Reference, cursor_of, id_after, parse_reference, position_of
 from jornada.web import documents as web_documents
 from jornada.web.app import answer
 from jornada.web.pages import page
@@ -20,7 +20,7 @@ from services.journey.store import paths, portraits
 from services.journey.store.paths import Path
 from services.journey.store.portraits import Filter
 
-_TYPES = ("user_id", "anonymous_id", "email")
+TYPES = ("user_id", "anonymous_id", "email")
 
 AMBIGUOUS = (409, "ambiguous", "Several customers state this e-mail; `customers` has their ids.")
 
@@ -107,13 +107,18 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
 
 async def customer_named(connection: Connection, workspace: WorkspaceId, ref: str) -> SubjectId:
     """The customer that a path segment names; 400, 404, or 409 for an e-mail of several."""
-    try:
-        id_ = await portraits.find(connection, workspace, parse_reference(ref, _TYPES))
-    except portraits.Ambiguous as error:
-        raise Problem(*AMBIGUOUS, customers=error.customers) from error
+    id_ = await customer_of(connection, workspace, parse_reference(ref, TYPES))
     if id_ is None:
         raise unknown("customer")
     return id_
+
+
+async def customer_of(connection: Connection, workspace: WorkspaceId, reference: Reference) -> SubjectId | None:
+    """The customer of a reference, if there is one; 409 for an e-mail of several."""
+    try:
+        return await portraits.find(connection, workspace, reference)
+    except portraits.Ambiguous as error:
+        raise Problem(*AMBIGUOUS, customers=error.customers) from error
 
 
 async def account_named(connection: Connection, workspace: WorkspaceId, ref: str) -> SubjectId:

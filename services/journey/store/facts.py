@@ -43,20 +43,35 @@ async def add_pairs(connection: Connection, workspace: WorkspaceId, pairs: Colle
     return {(row["anonymous_id"], row["user_id"]) for row in rows}
 
 
-async def drop_pair(connection: Connection, workspace: WorkspaceId, device: str, user: str) -> None:
-    """Has a device and a user be seen together since their earliest fact that stands, or not at all."""
-    await connection.execute(
-        "delete from device_users where workspace = $1 and anonymous_id = $2 and user_id = $3", workspace, device, user
-    )
-    await connection.execute(
-        """insert into device_users (workspace, anonymous_id, user_id, occurred_at, message_id, source)
-           select workspace, anonymous_id, user_id, occurred_at, message_id, source from device_facts
-           where workspace = $1 and anonymous_id = $2 and user_id = $3
-           order by occurred_at, message_id, source limit 1""",
+async def date_pairs(
+    connection: Connection, workspace: WorkspaceId, pairs: Collection[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Has devices and users be seen together since their earliest fact that stands, or not at all.
+
+    Returns those of which that is news.
+    """
+    ordered = sorted(pairs)
+    given = [device for device, _ in ordered], [user for _, user in ordered]
+    before = await connection.fetch(
+        """delete from device_users where workspace = $1
+             and (anonymous_id, user_id) in (select * from unnest($2::text[], $3::text[]))
+           returning anonymous_id, user_id, occurred_at, message_id, source""",
         workspace,
-        device,
-        user,
+        *given,
     )
+    now = await connection.fetch(
+        """insert into device_users (workspace, anonymous_id, user_id, occurred_at, message_id, source)
+           select $1, device, told.user_id, first.occurred_at, first.message_id, first.source
+           from unnest($2::text[], $3::text[]) as told (device, user_id)
+           cross join lateral (
+               select * from device_facts
+               where workspace = $1 and anonymous_id = device and device_facts.user_id = told.user_id
+               order by occurred_at, message_id, source limit 1) as first
+           returning anonymous_id, user_id, occurred_at, message_id, source""",
+        workspace,
+        *given,
+    )
+    return {(device, user) for device, user, *_ in set(map(tuple, before)) ^ set(map(tuple, now))}
 
 
 async def add_aliases(connection: Connection, workspace: WorkspaceId, aliases: Collection[Touchpoint]) -> None:
@@ -71,6 +86,21 @@ async def add_aliases(connection: Connection, workspace: WorkspaceId, aliases: C
         [each.occurred_at for each in aliases],
         [each.message_id for each in aliases],
         [each.source for each in aliases],
+    )
+
+
+async def drop_aliases(connection: Connection, workspace: WorkspaceId, aliases: Collection[Touchpoint]) -> None:
+    """Forgets `alias` facts, and that they were undone."""
+    given = workspace, [each.source for each in aliases], [each.message_id for each in aliases]
+    told = "select * from unnest($2::text[], $3::text[]) as told (source, message_id)"
+    await connection.execute(
+        f"delete from aliases where workspace = $1 and (source, message_id) in ({told})",  # noqa: S608 - own text
+        *given,
+    )
+    await connection.execute(
+        f"""delete from undos where workspace = $1
+              and fact in (select 'alias:' || source || ':' || message_id from ({told}) as told)""",  # noqa: S608
+        *given,
     )
 
 
@@ -129,6 +159,52 @@ async def _add_times(
         *columns([each.at for each in statements]),
     )
     return {(row["email"], Named("anonymous_id", row["anonymous_id"])) for row in rows}
+
+
+async def drop_statements(
+    connection: Connection, workspace: WorkspaceId, gone: Collection[Statement], left: Collection[Statement]
+) -> None:
+    """Forgets statements; who else still states an e-mail states it since then. `left` is all that is left of users."""
+    by_device = sorted(each for each in gone if each.by.type != "user_id")
+    await connection.execute(
+        """delete from email_facts where workspace = $1
+             and (anonymous_id, email, occurred_at, message_id, source) in (
+                 select * from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[]))""",
+        workspace,
+        [each.by.value for each in by_device],
+        [each.email for each in by_device],
+        *columns([each.at for each in by_device]),
+    )
+    ends = sorted({(each.email, each.by) for each in gone})
+    await connection.execute(
+        """delete from email_pairs where workspace = $1
+             and (email, type, value) in (select * from unnest($2::text[], $3::text[], $4::text[]))""",
+        workspace,
+        [email for email, _ in ends],
+        [by.type for _, by in ends],
+        [by.value for _, by in ends],
+    )
+    again = {each for each in left if (each.email, each.by) in set(ends)}
+    again |= await _first_statements(connection, workspace, [end for end in ends if end[1].type != "user_id"])
+    if again:
+        await add_statements(connection, workspace, again)
+
+
+async def _first_statements(
+    connection: Connection, workspace: WorkspaceId, ends: Sequence[tuple[str, Named]]
+) -> set[Statement]:
+    """When devices first state e-mails, of those that do."""
+    rows = await connection.fetch(
+        """select given.email, given.value, first.* from unnest($2::text[], $3::text[]) as given (email, value)
+           cross join lateral (
+               select occurred_at, message_id, source from email_facts
+               where workspace = $1 and anonymous_id = given.value and email_facts.email = given.email
+               order by occurred_at, message_id, source limit 1) as first""",
+        workspace,
+        [email for email, _ in ends],
+        [by.value for _, by in ends],
+    )
+    return {Statement(row["email"], Named("anonymous_id", row["value"]), moment(row)) for row in rows}
 
 
 async def stating(connection: Connection, workspace: WorkspaceId, devices: Collection[str]) -> set[Named]:

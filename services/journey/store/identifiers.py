@@ -78,6 +78,23 @@ async def state_users(connection: Connection, workspace: WorkspaceId, users: Col
     )
 
 
+async def silence_users(connection: Connection, workspace: WorkspaceId, users: Collection[str]) -> set[str]:
+    """Notes of user ids that no stored touchpoint carries them, where none does; returns those."""
+    rows = await connection.fetch(
+        """update identifiers as named set stated = false
+           where workspace = $1 and type = 'user_id' and value = any($2) and stated
+             and not exists (
+                 select from touchpoints where workspace = $1 and owner = named.id and user_id = named.value)
+             and not exists (
+                 select from touchpoints where workspace = $1 and user_id = named.value and owner in (
+                     select id from identifiers where workspace = $1 and type = 'account'))
+           returning value""",
+        workspace,
+        sorted(users),
+    )
+    return {row["value"] for row in rows}
+
+
 async def place(connection: Connection, workspace: WorkspaceId, moved: Mapping[Named, Placement]) -> None:
     """Stores whose identifiers are now."""
     ordered = sorted(moved)
@@ -113,6 +130,17 @@ async def locked_by_id(connection: Connection, workspace: WorkspaceId, ids: Coll
         list(ids),
     )
     return {row["id"]: _stored(row) for row in rows}
+
+
+async def placed(connection: Connection, workspace: WorkspaceId, customers: Collection[UUID]) -> list[Stored]:
+    """Everything that is placed with these customers, stated or not."""
+    rows = await connection.fetch(
+        "select type, value, id, stored, stated, customer, sharing from identifiers"
+        " where workspace = $1 and customer = any($2) and type <> 'account'",
+        workspace,
+        list(customers),
+    )
+    return [_stored(row) for row in rows]
 
 
 def _stored(row: asyncpg.Record) -> Stored:

@@ -1,6 +1,6 @@
 """All that hangs together with some identifiers: what their customers are a function of."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -53,6 +53,23 @@ async def around(connection: Connection, workspace: WorkspaceId, seeds: Iterable
     while new:
         new = await _on(connection, workspace, walk, new)
     return Neighbourhood(frozenset(walk.near), await _facts(connection, workspace, walk))
+
+
+async def freed(connection: Connection, workspace: WorkspaceId, kiosks: Collection[Named]) -> set[Named]:
+    """Those that were kiosks, and to which too little is tied now to be any."""
+    tied: dict[Named, set[Named]] = defaultdict(set)
+    devices = {each.value for each in kiosks if each.type == "anonymous_id"}
+    for device, users in (await _users_of(connection, workspace, devices)).items():
+        tied[Named("anonymous_id", device)] |= {Named("user_id", user) for user in users}
+    for each in await _statements_of(connection, workspace, kiosks, kiosks):
+        tied[each.by].add(Named("email", each.email))
+        tied[Named("email", each.email)].add(each.by)
+    return {kiosk for kiosk in kiosks if not _is_crowded(kiosk, tied[kiosk])}
+
+
+def _is_crowded(named: Named, tied: Collection[Named]) -> bool:
+    counts = Counter(each.type for each in tied)
+    return any(number > MOST_TIED.get((named.type, type_), number) for type_, number in counts.items())
 
 
 async def _on(connection: Connection, workspace: WorkspaceId, walk: _Walk, new: set[Named]) -> set[Named]:

@@ -23,6 +23,8 @@ from services.journey.domain.vocabulary import Vocabulary
 from services.journey.store import accounts, identifiers, in_force, neighbourhoods, touchpoints
 from services.journey.store.subjects import kept
 
+_MOST_FOLLOWED = 100
+
 
 class Filter(NamedTuple):
     """Which subjects a list shows: of a stage, an account, a segment, a persona; by a part of a name."""
@@ -63,7 +65,25 @@ async def find(connection: Connection, workspace: WorkspaceId, reference: Refere
         return await _of_several(connection, workspace, found.node.named)
     if found.placement.sharing is Sharing.KIOSK and found.node.named.type == "email":
         raise Ambiguous(await _stating(connection, workspace, found.node.named))
+    if reference.id is not None and found.placement.customer is not None:
+        return await _followed(connection, workspace, found.placement.customer)
     return None if found.placement.customer is None else SubjectId(found.placement.customer)
+
+
+async def _followed(connection: Connection, workspace: WorkspaceId, id_: UUID) -> SubjectId:
+    """Who goes on as the customer of an id: another, where nothing is kept of the identifier that it was drawn for."""
+    customer: UUID = await connection.fetchval(
+        """with recursive step as (
+               select $2::uuid as id, 0 as number
+               union all
+               select merged_into, number + 1 from subjects join step using (id)
+               where workspace = $1 and merged_into is not null and number < $3)
+           select id from step order by number desc limit 1""",
+        workspace,
+        id_,
+        _MOST_FOLLOWED,
+    )
+    return SubjectId(customer)
 
 
 async def _of_several(connection: Connection, workspace: WorkspaceId, named: Named) -> SubjectId | None:

@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+
 from jornada.db import Connection
 from jornada.events import SubjectId, WorkspaceId
 from jornada.instants import instant, micros
@@ -33,12 +35,30 @@ async def of(
     )
     found: dict[SubjectId, list[Session]] = defaultdict(list)
     for row in rows:
-        found[SubjectId(row["subject"])].append(
-            Session(
-                micros(row["started_at"]), row["message_id"], row["source"], micros(row["ended_at"]), row["touchpoints"]
-            )
-        )
+        found[SubjectId(row["subject"])].append(_session(row))
     return found
+
+
+async def page(
+    connection: Connection, workspace: WorkspaceId, subject: SubjectId, after: int | None, limit: int
+) -> list[Session]:
+    """Up to `limit` sessions of a subject, the oldest first, of those that began after an instant (or all)."""
+    rows = await connection.fetch(
+        """select started_at, message_id, source, ended_at, touchpoints from sessions
+           where workspace = $1 and subject = $2 and ($3::timestamptz is null or started_at > $3)
+           order by started_at limit $4""",
+        workspace,
+        subject,
+        None if after is None else instant(after),
+        limit,
+    )
+    return [_session(row) for row in rows]
+
+
+def _session(row: asyncpg.Record) -> Session:
+    return Session(
+        micros(row["started_at"]), row["message_id"], row["source"], micros(row["ended_at"]), row["touchpoints"]
+    )
 
 
 async def replace(connection: Connection, workspace: WorkspaceId, before: Rows, after: Rows) -> None:

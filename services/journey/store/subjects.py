@@ -1,14 +1,13 @@
 """Subjects: one row each, with its state, the event that was or will be published, and its version."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from jornada.bus.carrier import Record
 from jornada.bus.offsets import NEXT_VERSION
-from jornada.bus.publisher import Stored, Subject
+from jornada.bus.publisher import Subject
 from jornada.db import Connection
-from jornada.events import JOURNEYS, SubjectId, SubjectType, WorkspaceId, decode, encode, topic_key
+from jornada.events import SubjectId, SubjectType, WorkspaceId, decode, encode
 from services.journey.domain.segments import Kept
 from services.journey.domain.state import EMPTY, FOLD, State
 from services.journey.domain.vocabulary import NONE
@@ -151,41 +150,6 @@ async def behind(
         limit,
     )
     return [(row["fold"], SubjectId(row["id"])) for row in rows]
-
-
-class PostgresSnapshots:
-    """The stored events of subjects, for the publisher."""
-
-    async def stored(self, connection: Connection, subjects: Sequence[Subject]) -> Sequence[Stored]:
-        """The newest event of each subject that has one."""
-        rows = []
-        for workspace, ids in by_workspace(subjects).items():
-            rows += await connection.fetch(
-                "select workspace, id, version, snapshot from subjects"
-                " where workspace = $1 and id = any($2) and snapshot is not null",
-                workspace,
-                ids,
-            )
-        return [
-            Stored(
-                Subject(row["workspace"], row["id"]),
-                row["version"],
-                Record(JOURNEYS.name, topic_key(row["workspace"], row["id"]), row["snapshot"]),
-            )
-            for row in rows
-        ]
-
-    async def versions(self, connection: Connection, subjects: Sequence[Subject]) -> Mapping[Subject, int]:
-        """The newest version of each subject that has one."""
-        found: dict[Subject, int] = {}
-        for workspace, ids in by_workspace(subjects).items():
-            rows = await connection.fetch(
-                "select id, version from subjects where workspace = $1 and id = any($2) and snapshot is not null",
-                workspace,
-                ids,
-            )
-            found |= {Subject(workspace, row["id"]): row["version"] for row in rows}
-        return found
 
 
 def by_workspace(subjects: Collection[Subject]) -> dict[WorkspaceId, list[SubjectId]]:

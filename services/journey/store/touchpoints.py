@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from jornada.db import Connection
-from jornada.events import Touchpoint, WorkspaceId, decode, encode
+from jornada.events import SubjectId, Touchpoint, WorkspaceId, decode, encode
 from jornada.instants import micros
 from services.journey.domain.reading import Key, Reading, read
 from services.journey.domain.vocabulary import Vocabulary
@@ -112,17 +112,67 @@ async def give(connection: Connection, workspace: WorkspaceId, moves: Sequence[t
 
 
 async def owners(connection: Connection, workspace: WorkspaceId, touchpoints: Sequence[Touchpoint]) -> set[UUID]:
-    """Who owns these touchpoints, which carry no user id."""
-    by_device: dict[str, list[str]] = defaultdict(list)
+    """Who owns these touchpoints, which carry no user id and are dated as they are stored."""
+    by_device: dict[str, list[Touchpoint]] = defaultdict(list)
     for touchpoint in touchpoints:
-        by_device[touchpoint.anonymous_id or ""].append(touchpoint.message_id)
+        by_device[touchpoint.anonymous_id or ""].append(touchpoint)
     found: set[UUID] = set()
-    for device, message_ids in by_device.items():
+    for device, theirs in by_device.items():
         rows = await connection.fetch(
-            "select owner from touchpoints where workspace = $1 and device = $2 and message_id = any($3)",
+            """select owner from touchpoints
+               where workspace = $1 and device = $2 and occurred_at = any($3) and message_id = any($4)""",
             workspace,
             device,
-            message_ids,
+            [each.occurred_at for each in theirs],
+            [each.message_id for each in theirs],
         )
         found |= {row["owner"] for row in rows}
     return found
+
+
+async def older(
+    connection: Connection, workspace: WorkspaceId, before: datetime, after: Place | None, limit: int
+) -> list[tuple[Place, Touchpoint]]:
+    """Up to `limit` touchpoints older than an instant, by owner, after a place."""
+    rows = await connection.fetch(
+        """select owner, occurred_at, message_id, source, record from touchpoints
+           where workspace = $1 and occurred_at < $2
+             and ($3::uuid is null
+                  or (owner, occurred_at, message_id, source) > ($3, $4::timestamptz, $5::text, $6::text))
+           order by owner, occurred_at, message_id, source limit $7""",
+        workspace,
+        before,
+        *(after or (None, None, None, None)),
+        limit,
+    )
+    return [
+        (Place(row["owner"], row["occurred_at"], row["message_id"], row["source"]), decode(row["record"], Touchpoint))
+        for row in rows
+    ]
+
+
+async def remove(connection: Connection, workspace: WorkspaceId, places: Sequence[Place]) -> set[Place]:
+    """Drops touchpoints; returns those that were still there."""
+    instants = [place.occurred_at for place in places]
+    rows = await connection.fetch(
+        """delete from touchpoints where workspace = $1 and occurred_at between $2 and $3
+             and (owner, occurred_at, message_id, source) in (
+                 select * from unnest($4::uuid[], $5::timestamptz[], $6::text[], $7::text[]))
+           returning owner, occurred_at, message_id, source""",
+        workspace,
+        min(instants),
+        max(instants),
+        *(list(column) for column in zip(*places, strict=True)),
+    )
+    return {Place(*row) for row in rows}
+
+
+async def any_of(connection: Connection, workspace: WorkspaceId, customers: Collection[SubjectId]) -> set[SubjectId]:
+    """Those of the customers who have any touchpoint."""
+    rows = await connection.fetch(
+        """select distinct customer from identifiers where workspace = $1 and customer = any($2)
+             and exists (select from touchpoints where touchpoints.workspace = $1 and owner = identifiers.id)""",
+        workspace,
+        list(customers),
+    )
+    return {SubjectId(row["customer"]) for row in rows}

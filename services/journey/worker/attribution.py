@@ -94,26 +94,32 @@ def names(reading: Reading) -> list[tuple[Named, bool]]:
     return [(Named(type_, value), stated) for type_, value, stated in given if value is not None]
 
 
-def _facts(fresh: Iterable[Reading]) -> _Facts:
-    batch = _Facts({}, set(), [], set())
-    for reading in fresh:
-        for named, stated in names(reading):
-            batch.wanted[named] = batch.wanted.get(named, False) or stated
-        batch.pairs.update(Pair(device, user, reading.moment) for device, user in _pairs(reading))
-        if (email := emails.stated(reading)) is not None:
-            batch.statements.add(Statement(*email, reading.moment))
-        touchpoint = reading.touchpoint
-        if touchpoint.type == "alias" and touchpoint.previous_id and touchpoint.user_id and not reading.ours:
-            batch.aliases.append(reading)
-    return batch
-
-
-def _pairs(reading: Reading) -> list[tuple[str, str]]:
+def pairs(reading: Reading) -> list[tuple[str, str]]:
+    """The devices, each with the user id, that a touchpoint says are one's."""
     touchpoint = reading.touchpoint
     if touchpoint.user_id is None or reading.ours:
         return []
     previous = touchpoint.previous_id if touchpoint.type == "alias" else None
     return [(device, touchpoint.user_id) for device in (touchpoint.anonymous_id, previous) if device is not None]
+
+
+def is_alias(reading: Reading) -> bool:
+    """Whether a touchpoint says that two ids are one's."""
+    touchpoint = reading.touchpoint
+    return bool(touchpoint.type == "alias" and touchpoint.previous_id and touchpoint.user_id and not reading.ours)
+
+
+def _facts(fresh: Iterable[Reading]) -> _Facts:
+    batch = _Facts({}, set(), [], set())
+    for reading in fresh:
+        for named, stated in names(reading):
+            batch.wanted[named] = batch.wanted.get(named, False) or stated
+        batch.pairs.update(Pair(device, user, reading.moment) for device, user in pairs(reading))
+        if (email := emails.stated(reading)) is not None:
+            batch.statements.add(Statement(*email, reading.moment))
+        if is_alias(reading):
+            batch.aliases.append(reading)
+    return batch
 
 
 async def _stated(
@@ -147,6 +153,7 @@ async def _linked(
         seeds |= {Named("anonymous_id", device), Named("user_id", user)}
     if batch.aliases:
         await facts.add_aliases(connection, workspace, [reading.touchpoint for reading in batch.aliases])
+        await _silence(connection, workspace, batch)
     for reading in batch.aliases:
         seeds |= {named for named, _ in names(reading) if named.type != "account"}
     if batch.statements:
@@ -158,6 +165,14 @@ async def _linked(
     return seeds
 
 
+async def _silence(connection: Connection, workspace: WorkspaceId, batch: _Facts) -> None:
+    """Has no alias join a user id that was carried only by what is not kept any more."""
+    carried = {named.value for named, stated in batch.wanted.items() if named.type == "user_id" and stated}
+    previous = {reading.touchpoint.previous_id or "" for reading in batch.aliases} - carried
+    if previous:
+        await identifiers.silence_users(connection, workspace, previous)
+
+
 async def _undone(connection: Connection, workspace: WorkspaceId, aliases: Sequence[Reading]) -> set[Pair]:
     """What aliases that were undone, and are told again, say of a device, and nothing else does."""
     told = {merges.alias_id(each.touchpoint.source, each.touchpoint.message_id): each for each in aliases}
@@ -165,7 +180,7 @@ async def _undone(connection: Connection, workspace: WorkspaceId, aliases: Seque
     return {
         Pair(device, user, reading.moment)
         for reading in undone
-        for device, user in _pairs(reading)
+        for device, user in pairs(reading)
         if device != reading.touchpoint.anonymous_id
     }
 
@@ -247,7 +262,7 @@ def _devices(fresh: Iterable[Reading], before: Mapping[Named, Stored], known: Ma
     since: dict[Named, datetime] = {}
     for reading in fresh:
         at = reading.touchpoint.occurred_at
-        devices = {device for device, _ in _pairs(reading)}
+        devices = {device for device, _ in pairs(reading)}
         if reading.touchpoint.user_id is None and reading.touchpoint.anonymous_id is not None:
             devices.add(reading.touchpoint.anonymous_id)
         for device in devices:

@@ -24,15 +24,18 @@ from jornada.events import (
     topic_key,
     workspace_of,
 )
+from jornada.observe import metrics
+from jornada.pseudonyms import Pseudonyms
 from services.journey.domain.identity import Sharing
 from services.journey.domain.reading import Reading, read
 from services.journey.domain.segments import InForce
 from services.journey.domain.vocabulary import SHIPPED, Vocabulary
-from services.journey.store import accepted, identifiers, in_force, subjects, touchpoints
+from services.journey.store import accepted, identifiers, in_force, months, retention, subjects, touchpoints
 from services.journey.worker import journeys, settling
 from services.journey.worker.attribution import Attribution, attribute, names
 from services.journey.worker.journeys import Changes
 from services.journey.worker.settling import Held
+from services.journey.worker.sifting import erased_among, sifted
 
 _LONGEST_PAYLOAD = 32_768
 
@@ -40,8 +43,9 @@ _LONGEST_PAYLOAD = 32_768
 class TouchpointFold:
     """Folds touchpoints into journeys. Keeps nothing between calls."""
 
-    def __init__(self, publisher: Publisher, clock: Clock) -> None:
+    def __init__(self, publisher: Publisher, pseudonyms: Pseudonyms, clock: Clock) -> None:
         self._publisher = publisher
+        self._pseudonyms = pseudonyms
         self._clock = clock
 
     async def __call__(self, connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
@@ -50,6 +54,7 @@ class TouchpointFold:
         for record in records:
             touchpoint = _touchpoint(record)
             batches[touchpoint.workspace].append(touchpoint)
+        await months.cover(connection, {touchpoint.occurred_at for batch in batches.values() for touchpoint in batch})
         named: set[Subject] = set()
         for workspace in sorted(batches):
             named |= await self._fold(connection, workspace, batches[workspace])
@@ -61,10 +66,16 @@ class TouchpointFold:
             await self._reject(connection, workspace, sorted_.differing)
         again = [_read(touchpoint) for touchpoint in sorted_.again]
         named = await _named_before(connection, workspace, again) if again else set()
+        named |= await erased_among(connection, workspace, self._pseudonyms, again)
         if not sorted_.fresh:
             return named
         force = await in_force.held(connection, workspace)
-        fresh = [_read(touchpoint, force.vocabulary) for touchpoint in sorted_.fresh]
+        kept = await self._kept(connection, workspace, sorted_.fresh)
+        told = [_read(touchpoint, force.vocabulary) for touchpoint in kept]
+        fresh, erased = await sifted(connection, workspace, self._pseudonyms, told)
+        named |= erased
+        if not fresh:
+            return named
         attribution = await attribute(connection, workspace, fresh)
         changed = await tell(connection, workspace, force, attribution, self._clock.now())
         named |= {Subject(workspace, attribution.customer_of[owner]) for owner, _ in _of_people(attribution)}
@@ -72,6 +83,18 @@ class TouchpointFold:
         if unnamed:
             await self._publisher.mark(connection, unnamed)
         return named | unnamed.keys()
+
+    async def _kept(
+        self, connection: Connection, workspace: WorkspaceId, fresh: Sequence[Touchpoint]
+    ) -> Sequence[Touchpoint]:
+        """Those that are not older than the workspace keeps any; the others are as if they had never come."""
+        since = await retention.kept_from(connection, workspace, self._clock.now())
+        late = [each for each in fresh if since is not None and each.occurred_at < since]
+        if not late:
+            return fresh
+        await accepted.drop(connection, workspace, [(each.source, each.message_id) for each in late])
+        metrics.EXPIRED.labels("late").inc(len(late))
+        return [each for each in fresh if since is None or each.occurred_at >= since]
 
     async def _reject(self, connection: Connection, workspace: WorkspaceId, differing: Sequence[Touchpoint]) -> None:
         rejections = [_rejection(touchpoint) for touchpoint in differing]

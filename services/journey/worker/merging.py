@@ -59,7 +59,7 @@ class Merger:
             if said.is_alias:
                 device = Named("anonymous_id", said.from_.value)
                 await identifiers.locked(connection, workspace, {*seeds, device})
-                await facts.drop_pair(connection, workspace, device.value, said.into.value)
+                await facts.date_pairs(connection, workspace, {(device.value, said.into.value)})
                 seeds.add(device)
             attribution = await regroup(connection, workspace, seeds)
             changed = await tell(connection, workspace, force, attribution, self._clock.now())

@@ -48,7 +48,10 @@ class _Told(NamedTuple):
 async def settle(
     connection: Connection, workspace: WorkspaceId, in_force: InForce, held: Sequence[Held]
 ) -> dict[Subject, int]:
-    """Stores subjects with their snapshots under new versions, and the timers of what silence will change."""
+    """Stores subjects with their snapshots under new versions, and the timers of what silence will change.
+
+    Returns the versions of those of whom there is anything to publish.
+    """
     if not held:
         return {}
     names = await identifiers.members(connection, workspace, [each.id for each in held])
@@ -78,7 +81,7 @@ async def settle(
         members = [member for each in told for member in each.members]
         await memberships.replace(connection, workspace, people, members)
     await _set_timers(connection, workspace, [(each.saved.id, each.next) for each in told])
-    return {Subject(workspace, each.saved.id): each.saved.version for each in told}
+    return {Subject(workspace, each.saved.id): each.saved.version for each in told if each.saved.event is not None}
 
 
 async def bury(

@@ -227,9 +227,7 @@ class Decisions:
             await decisions.finish(connection, due, "waiting", "not_taken", now + RETRIES[attempts])
         elif sent.verdict == "unknown":
             await decisions.finish(connection, due, "unknown", "no_answer", None)
-        else:
-            await decisions.finish(connection, due, "failed", sent.verdict, None)
-        if sent.verdict == "bounced":
+        elif await decisions.finish(connection, due, "failed", sent.verdict, None) and sent.verdict == "bounced":
             await decisions.suppress_address(connection, due.workspace, "email", mail.address, "bounced", now)
         if sent.verdict != "sent":
             _log.warning("message.not_sent", verdict=sent.verdict, error=sent.error, attempts=attempts)

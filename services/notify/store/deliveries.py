@@ -148,11 +148,12 @@ async def postpone(connection: Connection, due: Due, at: datetime) -> None:
 async def record(
     connection: Connection, claimed: Claimed, attempt: Attempt, verdict: Delivered | TryAgain | GiveUp
 ) -> None:
-    """Keeps an attempt and what follows from it, once."""
+    """Keeps an attempt and what follows from it, once; nothing of a delivery that was erased meanwhile."""
     due = claimed.due
     new = await connection.fetchval(
         """insert into attempts (workspace, delivery, attempt, at, milliseconds, status, error, answer)
-           values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing returning attempt""",
+           select workspace, id, $3, $4::timestamptz, $5, $6, $7, $8::bytea from deliveries
+           where workspace = $1 and id = $2 for key share on conflict do nothing returning attempt""",
         due.workspace,
         due.id,
         claimed.attempt,

@@ -1,6 +1,6 @@
 """The newest of what journey and scoring said of each subject."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from jornada.events import (
 )
 from jornada.web import Reference
 from services.notify.domain.customers import Customer, Settled, customer_of
+from services.notify.store import erased
 
 _LONGEST_CHAIN = 100
 _E = TypeVar("_E", bound=JourneyEvent | ScoreEvent)
@@ -40,6 +41,7 @@ async def keep_journeys(connection: Connection, events: Sequence[JourneyEvent]) 
     if not events:
         return
     newest = _newest(events)
+    await erased.forget(connection, [each for each in newest if isinstance(each, Erased)])
     rows = await connection.fetch(
         """insert into journeys (workspace, subject, version, subject_type, merged_into, erased, customer)
            select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::uuid[], $6::bool[], $7::bytea[])
@@ -85,7 +87,9 @@ async def find(connection: Connection, workspace: WorkspaceId, reference: Refere
     """Whom a reference names, after merges; None if nobody is known by it."""
     if reference.id is not None:
         row = await connection.fetchrow(
-            "select subject from journeys where workspace = $1 and subject = $2", workspace, reference.id
+            "select subject from journeys where workspace = $1 and subject = $2 and not erased",
+            workspace,
+            reference.id,
         )
     else:
         row = await connection.fetchrow(
@@ -96,6 +100,16 @@ async def find(connection: Connection, workspace: WorkspaceId, reference: Refere
             reference.value,
         )
     return None if row is None else await survivor(connection, workspace, row["subject"])
+
+
+async def held(connection: Connection, workspace: WorkspaceId, ids: Collection[SubjectId]) -> set[SubjectId]:
+    """Those of the subjects that are not erased, and are not until the end of this transaction."""
+    rows = await connection.fetch(
+        "select subject, erased from journeys where workspace = $1 and subject = any($2) order by subject for share",
+        workspace,
+        list(ids),
+    )
+    return set(ids) - {SubjectId(row["subject"]) for row in rows if row["erased"]}
 
 
 async def survivor(connection: Connection, workspace: WorkspaceId, subject: SubjectId) -> SubjectId:
@@ -162,7 +176,7 @@ async def _found(connection: Connection, workspace: WorkspaceId, id_: SubjectId,
 
 
 async def _name(connection: Connection, events: Sequence[JourneyEvent]) -> None:
-    """Makes the identifiers of these subjects those of their newest snapshots; forgets what the erased were written."""
+    """Makes the identifiers of these subjects those of their newest snapshots."""
     subjects = [(each.workspace, each.subject_id) for each in events]
     names = [
         (each.workspace, each.subject_id, identifier)
@@ -185,11 +199,6 @@ async def _name(connection: Connection, events: Sequence[JourneyEvent]) -> None:
            select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) on conflict do nothing""",
         *arrays,
     )
-    for each in events:
-        if isinstance(each, Erased):
-            await connection.execute(
-                "delete from messages where workspace = $1 and subject = $2", each.workspace, each.subject_id
-            )
 
 
 def _columns(

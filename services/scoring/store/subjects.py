@@ -5,7 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from jornada.bus.carrier import Record
+import asyncpg
+
+from jornada.bus.carrier import Record, Tombstone
 from jornada.bus.offsets import NEXT_VERSION
 from jornada.bus.publisher import Stored, Subject
 from jornada.db import Conflict, Connection
@@ -150,34 +152,59 @@ async def name(connection: Connection, identifiers: Mapping[Subject, Sequence[Id
 
 
 async def forget(connection: Connection, subjects: Collection[Subject]) -> None:
-    """Removes what is kept of erased subjects beside their version."""
+    """Removes what is kept of erased subjects beside their version, and what waits to be told of them."""
+    workspaces, ids = [each.workspace for each in subjects], [each.id for each in subjects]
     for table in ("history", "recorded_bands", "crossings"):
         await connection.execute(
             f"delete from {table} where (workspace, subject) in (select * from unnest($1::uuid[], $2::uuid[]))",  # noqa: S608
-            [each.workspace for each in subjects],
-            [each.id for each in subjects],
+            workspaces,
+            ids,
         )
+    for table in ("outbox", "dead_letters"):
+        await connection.execute(
+            f"delete from {table} where (workspace, key) in (select * from unnest($1::uuid[], $2::bytea[]))",  # noqa: S608
+            workspaces,
+            [topic_key(each.workspace, each.id) for each in subjects],
+        )
+
+
+async def end(connection: Connection, workspace: WorkspaceId, ids: Collection[SubjectId]) -> None:
+    """Has the topic forget erased subjects: from now on a tombstone, under a new version, is what is published."""
+    versions = await versions_drawn(connection, len(ids))
+    await connection.execute(
+        """update subjects set forgotten = true, version = given.version
+           from unnest($2::uuid[], $3::bigint[]) as given (id, version)
+           where workspace = $1 and subjects.id = given.id and journey is null and not forgotten""",
+        workspace,
+        sorted(ids),
+        versions,
+    )
 
 
 class PostgresScores:
     """The snapshots that scoring publishes, for jornada's Publisher."""
 
     async def stored(self, connection: Connection, subjects: Sequence[Subject]) -> Sequence[Stored]:
-        rows = await _published(connection, subjects)
+        """The newest of each subject that has any; of the erased a tombstone, once every service knows."""
         return [
-            Stored(subject, version, Record(SCORES.name, topic_key(subject.workspace, subject.id), value))
-            for subject, version, value in rows
+            Stored(Subject(row["workspace"], row["id"]), row["version"], _record(row))
+            for row in await _published(connection, subjects)
         ]
 
     async def versions(self, connection: Connection, subjects: Sequence[Subject]) -> Mapping[Subject, int]:
-        return {subject: version for subject, version, _ in await _published(connection, subjects)}
+        """The newest version of each subject that has any."""
+        return {Subject(row["workspace"], row["id"]): row["version"] for row in await _published(connection, subjects)}
 
 
-async def _published(connection: Connection, subjects: Sequence[Subject]) -> list[tuple[Subject, int, bytes]]:
-    rows = await connection.fetch(
-        """select workspace, id, version, score from subjects
+async def _published(connection: Connection, subjects: Sequence[Subject]) -> list[asyncpg.Record]:
+    return await connection.fetch(
+        """select workspace, id, version, score, forgotten from subjects
            where (workspace, id) in (select * from unnest($1::uuid[], $2::uuid[])) and score is not null""",
         [each.workspace for each in subjects],
         [each.id for each in subjects],
     )
-    return [(Subject(row["workspace"], row["id"]), row["version"], row["score"]) for row in rows]
+
+
+def _record(row: asyncpg.Record) -> Record | Tombstone:
+    key = topic_key(row["workspace"], row["id"])
+    return Tombstone(SCORES.name, key) if row["forgotten"] else Record(SCORES.name, key, row["score"])

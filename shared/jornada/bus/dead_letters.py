@@ -1,7 +1,7 @@
 """Records that could not be processed: kept with why, where they can be listed, replayed and erased."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -125,6 +125,23 @@ async def mark_replayed(connection: Connection, letter: DeadLetter) -> None:
         letter.workspace,
         letter.id,
     )
+
+
+async def erase(connection: Connection, workspace: WorkspaceId, naming: Callable[[bytes, bytes], bool]) -> int:
+    """Deletes a workspace's letters of whose key and value `naming` says that they name somebody; returns how many."""
+    erased, after = 0, UUID(int=0)
+    while True:
+        rows = await connection.fetch(
+            "select id, key, value from dead_letters where workspace = $1 and id > $2 order by id limit 100",
+            workspace,
+            after,
+        )
+        if not rows:
+            return erased
+        after = rows[-1]["id"]
+        gone = [row["id"] for row in rows if naming(row["key"], row["value"])]
+        erased += len(gone)
+        await connection.execute("delete from dead_letters where workspace = $1 and id = any($2)", workspace, gone)
 
 
 class DeadLetters:

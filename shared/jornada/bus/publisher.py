@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from jornada.bus.carrier import Bus, BusUnavailable, Record
+from jornada.bus.carrier import Bus, BusUnavailable, Record, Tombstone
 from jornada.db import Connection, Database, Unavailable
 from jornada.events import SubjectId, WorkspaceId
 from jornada.observe import logs
@@ -22,11 +22,11 @@ class Subject(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A subject's snapshot as it is stored, ready for the stream."""
+    """A subject's snapshot as it is stored, ready for the stream; a tombstone of whom the topic is to forget."""
 
     subject: Subject
     version: int
-    record: Record
+    record: Record | Tombstone
 
 
 class Snapshots(Protocol):
@@ -85,7 +85,10 @@ class Publisher:
             workspaces = {subject.workspace for subject in waiting}
             async with self._database.transaction(workspaces) as connection:
                 stored = await self._snapshots.stored(connection, waiting)
-            await self._bus.publish([each.record for each in stored])
+            await self._bus.publish([each.record for each in stored if isinstance(each.record, Record)])
+            gone = [each.record for each in stored if isinstance(each.record, Tombstone)]
+            if gone:
+                await self._bus.forget(gone)
             async with self._database.transaction(workspaces) as connection:
                 newest = await self._snapshots.versions(connection, waiting)
                 sent = {each.subject: each.version for each in stored}

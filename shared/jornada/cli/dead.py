@@ -14,7 +14,7 @@ from jornada.cli.place import api_token
 from jornada.db import Unavailable
 
 if TYPE_CHECKING:
-    from jornada.cli.letters import Sister
+    from jornada.cli.sister import Sister
 
 Worker = Literal["ingest", "journey", "scoring", "notify"]
 WORKERS: tuple[Worker, ...] = ("ingest", "journey", "scoring", "notify")

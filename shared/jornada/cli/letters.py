@@ -4,46 +4,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-import httpx
 import typer
 
 from jornada.access.store import Refused
-from jornada.cli.place import service_urls
+from jornada.cli.sister import Sister, reached
 from jornada.db import Unavailable
 
-_PASSING = {408, 429, 502, 503, 504}
 _ROUND = 200
-_PATIENCE = httpx.Timeout(60, connect=5)
-"""A round of replays takes 15 s and one record more."""
 
 T = TypeVar("T")
-
-
-class Sister(NamedTuple):
-    """One service, and the client that asks it with the operator's token."""
-
-    name: str
-    client: httpx.AsyncClient
-
-    async def ask(self, method: str, path: str, **params: Any) -> Any:
-        """Its document. Raises Unavailable, or Refused with the code of its answer."""
-        answer = await self._answered(method, path, {name: each for name, each in params.items() if each is not None})
-        document = _document(answer)
-        if answer.is_success and document is not None:
-            return document
-        said = f"{self.name} answers {answer.status_code}: {(document or {}).get('message', 'no Jornada is there')}"
-        raise Unavailable(said) if answer.status_code in _PASSING else Refused((document or {}).get("code", ""), said)
-
-    async def wrong(self) -> list[str]:
-        """What keeps it from working, part by part, as `/readyz` says."""
-        document = _document(await self._answered("GET", "/readyz", {})) or {}
-        return [f"{part}: {why}" for part, why in document.get("wrong", {}).items()]
-
-    async def _answered(self, method: str, path: str, params: dict[str, Any]) -> httpx.Response:
-        try:
-            return await self.client.request(method, path, params=params)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unavailable(f"{self.name}: {error or type(error).__name__}") from error
 
 
 class Counts(NamedTuple):
@@ -63,12 +32,8 @@ async def each_of(
     """
     told: list[tuple[str, T]] = []
     away: list[str] = []
-    urls, headers = service_urls(), {"authorization": f"Bearer {token}"}
     for name in names:
-        async with httpx.AsyncClient(
-            base_url=urls[name], headers=headers, timeout=_PATIENCE, trust_env=False
-        ) as client:
-            sister = Sister(name, client)
+        async with reached(name, token) as sister:
             try:
                 for why in await sister.wrong():
                     typer.echo(f"jornada: {name} is not ready: {why}", err=True)
@@ -121,11 +86,3 @@ async def replayed_all(sister: Sister) -> Counts:
         if cursor is None:
             return Counts(done, failed, told["waiting"])
         typer.echo(f"jornada: {sister.name}: {done} replayed, {told['waiting']} waiting", err=True)
-
-
-def _document(answer: httpx.Response) -> dict[str, Any] | None:
-    try:
-        document = answer.json()
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None

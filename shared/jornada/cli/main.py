@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import sys
 from typing import Annotated
 
@@ -81,6 +82,35 @@ def tail(
     replicas = replica or [service_urls()["ingest"]]
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(follow(replicas, api_token(token), Wanted(source, rejected), teller()))
+
+
+@app.command()
+def erase(
+    ref: Annotated[str, typer.Argument(help="The customer: an id, or type:value as in user_id:42.")],
+    block: Annotated[bool, typer.Option("--block", help="Nobody of these names begins anew.")] = False,
+    token: Token = None,
+) -> None:
+    """Erases a customer for good, and prints the receipt as JSON. Needs the scope `admin`."""
+    from jornada.cli.customers import erase as erased  # noqa: PLC0415 (as for migrate)
+
+    receipt = asyncio.run(erased(ref, api_token(token), block=block))
+    typer.echo(json.dumps(receipt, indent=2))
+
+
+@app.command()
+def export(
+    ref: Annotated[str, typer.Argument(help="The customer: an id, or type:value as in user_id:42.")],
+    token: Token = None,
+) -> None:
+    """Prints all that is held of a customer, one JSON document a line. Needs the scope `read`."""
+    asyncio.run(_export(ref, api_token(token)))
+
+
+async def _export(ref: str, token: str) -> None:
+    from jornada.cli.customers import exported  # noqa: PLC0415 (as for migrate)
+
+    async for line in exported(ref, token):
+        typer.echo(line)
 
 
 async def _doctor(console: Console) -> bool:

@@ -2,15 +2,18 @@
 
 from jornada.events.catalogue import (
     CROSSINGS,
+    ERASURES,
     JOURNEYS,
     REJECTIONS,
     SCORES,
     TOPICS,
     TOUCHPOINTS,
     Topic,
+    gone_by,
 )
 from jornada.events.codec import Undecodable, decode, encode, topic_key, workspace_of
 from jornada.events.crossings import Crossing
+from jornada.events.erasures import ErasedSubject, ErasureAsked, ErasureConfirmed, ErasureDone, ErasureEvent
 from jornada.events.ids import MessageId, SubjectId, SubjectType, WorkspaceId, derived_id, new_id, new_text_id
 from jornada.events.journeys import (
     Billing,
@@ -51,6 +54,7 @@ from jornada.events.touchpoints import Touchpoint
 
 __all__ = [
     "CROSSINGS",
+    "ERASURES",
     "JOURNEYS",
     "REJECTIONS",
     "SCORES",
@@ -65,6 +69,11 @@ __all__ = [
     "Crossing",
     "Decayed",
     "Erased",
+    "ErasedSubject",
+    "ErasureAsked",
+    "ErasureConfirmed",
+    "ErasureDone",
+    "ErasureEvent",
     "Factor",
     "Feedback",
     "Health",
@@ -98,6 +107,7 @@ __all__ = [
     "decode",
     "derived_id",
     "encode",
+    "gone_by",
     "new_id",
     "new_text_id",
     "topic_key",

@@ -1,9 +1,10 @@
 """Every topic: who writes it, who reads it, what its key is and how long it keeps a record."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from jornada.events.crossings import Crossing
+from jornada.events.erasures import ErasureEvent
 from jornada.events.journeys import JourneyEvent
 from jornada.events.rejections import Rejection
 from jornada.events.scores import ScoreEvent
@@ -23,6 +24,14 @@ class Topic(NamedTuple):
     description: str
     event: Any
     partitions: int = 12
+
+    @property
+    def gone_within(self) -> timedelta:
+        """The longest that a record stays once it is older than its retention, or (compacted) its key is forgotten.
+
+        Compacted: a segment's time each until a record is rolled away, cleaned, and its tombstone too.
+        """
+        return 4 * self.segment if self.retention is None else self.retention + self.segment
 
 
 TOUCHPOINTS = Topic(
@@ -80,5 +89,23 @@ REJECTIONS = Topic(
     description="What was refused, with why, on its way to rest where its sender can see it.",
     event=Rejection,
 )
+ERASURES = Topic(
+    name="jornada.erasures.v1",
+    producers=("ingest", "journey", "scoring", "notify"),
+    consumers=("ingest", "journey", "scoring", "notify"),
+    key="workspace / erasure",
+    cleanup="delete",
+    retention=timedelta(days=7),
+    segment=timedelta(hours=6),
+    description="An erasure asked for, each service's confirmation, and that all have confirmed; nobody in clear.",
+    event=ErasureEvent,
+)
 
-TOPICS: dict[str, Topic] = {topic.name: topic for topic in (TOUCHPOINTS, JOURNEYS, SCORES, CROSSINGS, REJECTIONS)}
+TOPICS: dict[str, Topic] = {
+    topic.name: topic for topic in (TOUCHPOINTS, JOURNEYS, SCORES, CROSSINGS, REJECTIONS, ERASURES)
+}
+
+
+def gone_by(erased_at: datetime) -> datetime:
+    """When the last topic has forgotten what was erased at an instant."""
+    return erased_at + max(topic.gone_within for topic in TOPICS.values())

@@ -15,6 +15,11 @@ CROSSINGS = Counter(
 )
 DELIVERIES = Counter("jornada_deliveries_total", "Attempts to deliver an alert, by outcome", ("outcome",))
 DECISIONS = Counter("jornada_decisions_total", "Decisions on messages to customers", ("decision", "reason"))
+EXPIRED = Counter(
+    "jornada_touchpoints_expired_total",
+    "Touchpoints older than are kept: late ones, and stored ones removed",
+    ("which",),
+)
 BUSY_SECONDS = Gauge("jornada_worker_busy_seconds", "How long the batch in hand has been without progress", ("group",))
 
 

@@ -1,9 +1,9 @@
 """Settings that every service shares, from `JORNADA_…` in the environment."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_BROKERS = "127.0.0.1:9092"
@@ -42,6 +42,20 @@ class CommonSettings(BaseSettings):
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
         return folder.resolve()
+
+
+class SecretKeySettings(CommonSettings):
+    """Of services that need the installation's secret key; local mode draws one under the data folder."""
+
+    model_config = SettingsConfigDict(env_prefix="JORNADA_", extra="ignore", env_ignore_empty=True)
+
+    secret_key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.mode != "local" and self.secret_key_file is None:
+            raise ValueError("set JORNADA_SECRET_KEY_FILE: it seals what must be read back, and hashes who was erased")
+        return self
 
 
 class PortSettings(BaseSettings):
