@@ -14,6 +14,7 @@ from jornada.bus.carrier import (
     Positions,
     Received,
     Record,
+    Then,
     Tombstone,
 )
 from jornada.bus.offsets import NEXT_VERSION
@@ -138,6 +139,9 @@ class Script:
             self.down -= 1
             raise BusUnavailable("scripted")
         self.published += records
+
+    def submit(self, records: Sequence[Record], deadline: float, then: Then) -> bool:
+        return False
 
     async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:
         self.forgotten += tombstones
