@@ -4,9 +4,10 @@ import argparse
 import asyncio
 import sys
 
-from bench.ingest import comparison
+from bench.ingest import comparison as ingest
+from bench.journey import comparison as journey
 
-_SUBJECTS = {"ingest": comparison.run}
+_SUBJECTS = {"ingest": ingest.run, "journey": journey.run}
 
 
 def main() -> None:
