@@ -238,7 +238,9 @@ class _Collected:
         self._say(_failed(results, self._path) if isinstance(results, Exception) else _told(results))
 
     def _say(self, answer: Answer) -> None:
-        self._then(self._said(answer, (b"traceparent", self._traceparent.encode())))
+        then = self._then
+        del self._then  # which holds on to whoever holds on to this
+        then(self._said(answer, (b"traceparent", self._traceparent.encode())))
 
     def _count(self, part: bytes) -> None:
         if not self._collect.limits.bytes.take(len(part)):
