@@ -47,6 +47,19 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(int, fields[11:15])) / _TICK
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that a process started and that run now."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
 def resident_bytes(pid: int) -> int:
     """The memory that a process holds."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -29,12 +29,20 @@ pub struct Packed {
     headers: Py<PyAny>,
 }
 
-/// Those of them that one partition gets.
+/// Those of the records of several calls that one partition gets. It holds on to no other call.
 #[pyclass(frozen)]
+#[derive(Default)]
 pub struct Part {
-    packed: Py<Packed>,
-    places: Vec<usize>,
+    calls: Vec<Call>,
+    /// Each by the places of its call in this part, and within that call.
+    records: Vec<(usize, usize)>,
     size: usize,
+}
+
+/// A call by its place among all that were parted together.
+struct Call {
+    place: usize,
+    packed: Py<Packed>,
 }
 
 /// What makes a Packed, record by record.
@@ -145,20 +153,25 @@ impl Packed {
         Ok(above)
     }
 
-    /// The parts that so many partitions get, by CRC-32 of the key.
-    fn parted(slf: &Bound<Self>, partitions: u32) -> Vec<(u32, Part)> {
-        let packed = slf.get();
-        let mut parts: Vec<(u32, Part)> = Vec::with_capacity(packed.places.len().min(partitions as usize));
-        for (index, place) in packed.places.iter().enumerate() {
-            let number = place.check % partitions;
-            let found = parts.iter().position(|(each, _)| *each == number).unwrap_or_else(|| {
-                parts.push((number, Part { packed: slf.clone().unbind(), places: Vec::new(), size: 0 }));
-                parts.len() - 1
-            });
-            parts[found].1.places.push(index);
-            parts[found].1.size += place.record.len();
+    /// The parts that so many partitions get of the records of calls, by CRC-32 of the key, in the order of the calls;
+    /// and of each call, how many parts have records of it.
+    #[staticmethod]
+    #[allow(clippy::needless_pass_by_value)] // as they are handed in
+    fn parted(calls: Vec<Bound<Packed>>, partitions: u32) -> (Vec<(u32, Part)>, Vec<usize>) {
+        let mut parts: Vec<Option<Part>> = (0..partitions).map(|_| None).collect();
+        let mut counts = vec![0; calls.len()];
+        for (call, packed) in calls.iter().enumerate() {
+            for (index, place) in packed.get().places.iter().enumerate() {
+                let part = parts[(place.check % partitions) as usize].get_or_insert_with(Part::default);
+                if part.calls.last().is_none_or(|last| last.place != call) {
+                    part.calls.push(Call { place: call, packed: packed.clone().unbind() });
+                    counts[call] += 1;
+                }
+                part.add(index, place);
+            }
         }
-        parts
+        let filled = (0..).zip(parts).filter_map(|(number, part)| Some((number, part?))).collect();
+        (filled, counts)
     }
 }
 
@@ -171,7 +184,13 @@ impl Packed {
 #[pymethods]
 impl Part {
     fn __len__(&self) -> usize {
-        self.places.len()
+        self.records.len()
+    }
+
+    /// The places of the calls that have records in it.
+    #[getter]
+    fn members(&self) -> Vec<usize> {
+        self.calls.iter().map(|call| call.place).collect()
     }
 
     /// Bytes of keys, values and headers.
@@ -180,13 +199,25 @@ impl Part {
         self.size
     }
 
+    /// A part for each of those calls.
+    fn apart(&self, py: Python) -> Vec<Part> {
+        let of_call = |records: &[(usize, usize)]| {
+            let call = &self.calls[records[0].0];
+            let mut part = Part::default();
+            part.calls.push(Call { place: call.place, packed: call.packed.clone_ref(py) });
+            for (_, index) in records {
+                part.add(*index, &call.packed.get().places[*index]);
+            }
+            part
+        };
+        self.records.chunk_by(|one, next| one.0 == next.0).map(of_call).collect()
+    }
+
     /// What `make` makes of the key, the value and the headers of each.
     fn records<'py>(&self, py: Python<'py>, make: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let packed = self.packed.get();
-        self.places
-            .iter()
-            .map(|index| {
-                let (key, value) = packed.pair(py, &packed.places[*index]);
+        self.places()
+            .map(|(packed, place)| {
+                let (key, value) = packed.pair(py, place);
                 make.call1((key, value, &packed.headers))
             })
             .collect()
@@ -208,7 +239,7 @@ impl Part {
     ) -> PyResult<Vec<(Bound<'py, PyBytes>, usize)>> {
         let mut done = Vec::with_capacity(1);
         let mut plain =
-            Vec::with_capacity(parts.iter().map(|part| part.get().size + 8 * part.get().places.len()).sum());
+            Vec::with_capacity(parts.iter().map(|part| part.get().size + 8 * part.get().records.len()).sum());
         let mut count = 0;
         let mut close = |plain: &mut Vec<u8>, count: &mut usize| -> PyResult<()> {
             let compressed: Bound<PyBytes> = compress.call1((PyBytes::new(py, plain),))?.extract()?;
@@ -220,10 +251,8 @@ impl Part {
             Ok(())
         };
         for part in &parts {
-            let part = part.get();
-            let packed = part.packed.get();
-            for index in &part.places {
-                let rest = &packed.arena[packed.places[*index].record.clone()];
+            for (packed, place) in part.get().places() {
+                let rest = &packed.arena[place.record.clone()];
                 if count > 0 && plain.len() + rest.len() + batch::OVERHEAD > most {
                     close(&mut plain, &mut count)?;
                 }
@@ -235,5 +264,20 @@ impl Part {
             close(&mut plain, &mut count)?;
         }
         Ok(done)
+    }
+}
+
+impl Part {
+    /// Adds a record of its latest call.
+    fn add(&mut self, index: usize, place: &Place) {
+        self.size += place.record.len();
+        self.records.push((self.calls.len() - 1, index));
+    }
+
+    fn places(&self) -> impl Iterator<Item = (&Packed, &Place)> {
+        self.records.iter().map(|(call, index)| {
+            let packed = self.calls[*call].packed.get();
+            (packed, &packed.places[*index])
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -22,6 +22,8 @@ from services.ingest.live import Live, Shown
 from services.ingest.memory import Flight, RecentIds, Twin
 
 _PAUSE = 0.2
+_LEAST = 0.5
+"""Seconds between two attempts, and for one at least."""
 _DIFFERS = "The id was used before with another payload; the first one holds."
 
 
@@ -32,6 +34,10 @@ class _Plan(NamedTuple):
     flight: Flight
     verdicts: list[Verdict]
     twins: dict[int, Twin]
+
+
+Told = Callable[[Iterable[Result] | Exception], None]
+"""Hears of a request's results, or why there are none. It raises nothing."""
 
 
 class Intake:
@@ -46,20 +52,62 @@ class Intake:
         self._live = live
         self._clock = clock
         self._patience = patience
+        self._bridging: set[asyncio.Task[None]] = set()
 
-    async def take(self, request: Sent, grant: WriteGrant) -> Iterable[Result]:
-        """One result for each event, once every one is durable. Raises BusUnavailable: then none was acknowledged."""
+    def take(self, request: Sent, grant: WriteGrant, then: Told) -> Coroutine[Any, Any, None] | None:
+        """Tells `then` one result for each event, once every one is durable, or BusUnavailable: none was acknowledged.
+
+        What is returned, if anything, has to be awaited for that.
+        """
         arrival = Arrival(grant.workspace, grant.source, grant.role, self._clock.now(), new_text_id())
         headers = trace.to_headers()
         packed = request.packed(arrival, headers)
         hashes = None if packed is None else self._all_new(packed, arrival)
         too_many = None
-        if hashes is not None:
+        if hashes:
             whole = Packed(TOUCHPOINTS.name, headers, packed)
             too_many = self._customers.over_packed(whole)
             if not too_many:
-                await self._published(whole, Flight(hashes))
-                return self._all_accepted(packed, request, arrival)
+                return self._publish(_Whole(self, whole, Flight(hashes), request, arrival, then))
+        return _finish(self._taken_apart(request, arrival, headers, too_many), then)
+
+    def _publish(self, whole: "_Whole") -> Coroutine[Any, Any, None] | None:
+        self._recent.begin(whole.flight)
+        try:
+            submitted = self._bus.submit(whole.records, max(self._patience, _LEAST), whole.heard)
+        except Exception:
+            self._recent.end(whole.flight, acked=False)
+            raise
+        return None if submitted else self._bridged(whole)
+
+    def until(self) -> float:
+        """When patience with what comes now will have ended."""
+        return self._clock.monotonic() + self._patience
+
+    def bridge(self, whole: "_Whole", failed: BusUnavailable) -> None:
+        """Publishes again what failed, as long as patience lasts since it came."""
+        task = asyncio.get_running_loop().create_task(self._bridged(whole, failed))
+        self._bridging.add(task)
+        task.add_done_callback(self._bridging.discard)
+
+    async def _bridged(self, whole: "_Whole", failed: BusUnavailable | None = None) -> None:
+        error: Exception | None = BusUnavailable("publishing was cut short")
+        try:
+            await self._patiently(whole.records, whole.until, failed)
+            error = None
+        except Exception as last:
+            error = last
+        finally:
+            whole.end(error)
+
+    def ended(self, whole: "_Whole", error: Exception | None) -> Iterable[Result] | Exception:
+        """What is told of a request whose records are durable, or may not be."""
+        self._recent.end(whole.flight, acked=error is None)
+        return self._all_accepted(whole.records.written, whole.request, whole.arrival) if error is None else error
+
+    async def _taken_apart(
+        self, request: Sent, arrival: Arrival, headers: Headers, too_many: list[int] | None
+    ) -> list[Result]:
         plan = self._planned(request.verdicts(arrival), arrival, headers, too_many)
         if plan.records:
             await self._published(plan.records, plan.flight)
@@ -129,24 +177,22 @@ class Intake:
         acked = False
         self._recent.begin(flight)
         try:
-            await self._patiently(records)
+            await self._patiently(records, self.until())
             acked = True
         finally:
             self._recent.end(flight, acked=acked)
 
-    async def _patiently(self, records: Sequence[Record]) -> None:
-        """Publishes; a passing fault is tried again until patience ends. A second copy is known again by its id."""
-        until = self._clock.monotonic() + self._patience
-        left = self._patience
+    async def _patiently(self, records: Sequence[Record], until: float, failed: BusUnavailable | None = None) -> None:
+        """Publishes; a passing fault is tried again until then. A second copy is known again by its id."""
         while True:
-            try:
-                return await self._bus.publish(records, max(left, 0.5))
-            except BusUnavailable:
-                left = until - self._clock.monotonic()
-                if left <= _PAUSE:
-                    raise
+            if failed is not None:
+                if until - self._clock.monotonic() <= _PAUSE:
+                    raise failed
                 await asyncio.sleep(_PAUSE)
-                left -= _PAUSE
+            try:
+                return await self._bus.publish(records, max(until - self._clock.monotonic(), _LEAST))
+            except BusUnavailable as error:
+                failed = error
 
     def _told(self, arrival: Arrival, verdicts: Sequence[Verdict], results: Sequence[Result]) -> None:
         others = [(result.status, result.code or "") for result in results if result.status != "accepted"]
@@ -161,6 +207,44 @@ class Intake:
     def _show(self, arrival: Arrival, verdicts: Sequence[Verdict], results: Iterable[Result]) -> None:
         shown = [_shown(verdict, result) for verdict, result in zip(verdicts, results, strict=True)]
         self._live.show(arrival.workspace, shown)
+
+
+class _Whole:
+    """A request whose every event is accepted, once the stream has all their records."""
+
+    __slots__ = ("_intake", "_then", "arrival", "flight", "records", "request", "until")
+
+    def __init__(
+        self, intake: Intake, records: Packed, flight: Flight, request: Sent, arrival: Arrival, then: Told
+    ) -> None:
+        self._intake, self._then = intake, then
+        self.records, self.flight, self.request, self.arrival = records, flight, request, arrival
+        self.until = intake.until()
+
+    def heard(self, error: Exception | None) -> None:
+        """The stream told what became of them."""
+        if isinstance(error, BusUnavailable):
+            self._intake.bridge(self, error)
+        else:
+            self.end(error)
+
+    def end(self, error: Exception | None) -> None:
+        """Nothing more is tried."""
+        results: Iterable[Result] | Exception
+        try:
+            results = self._intake.ended(self, error)
+        except Exception as broken:
+            results = broken
+        self._then(results)
+
+
+async def _finish(taken: Awaitable[Sequence[Result]], then: Told) -> None:
+    results: Sequence[Result] | Exception
+    try:
+        results = await taken
+    except Exception as error:
+        results = error
+    then(results)
 
 
 @lru_cache(1_000)

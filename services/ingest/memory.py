@@ -8,10 +8,11 @@ from typing import NamedTuple
 class Flight:
     """Events on their way to the stream, all in one: payload hashes by id. For one event loop."""
 
-    __slots__ = ("_outcome", "hashes")
+    __slots__ = ("_outcome", "hashes", "is_listed")
 
     def __init__(self, hashes: dict[str, str]) -> None:
         self.hashes = hashes
+        self.is_listed = False
         self._outcome: asyncio.Future[bool] | None = None
 
     async def landed(self) -> bool:
@@ -34,41 +35,54 @@ class Twin(NamedTuple):
 
 
 class RecentIds:
-    """The last acked ids, `capacity` of them or up to half as many, with their payload hashes; and those in flight.
+    """The last ids, `capacity` of them or up to half as many, with their payload hashes: acked, or in flight.
 
-    An id is the text that names one event within the system. It is remembered only after its ack: what failed may
-    come again and is new.
+    An id is the text that names one event within the system. What failed is forgotten: it may come again and is new.
     """
 
     def __init__(self, capacity: int) -> None:
         self._half = max(1, capacity // 2)
         self._young: dict[str, str] = {}
         self._old: dict[str, str] = {}
-        self._flying: dict[str, Flight] = {}
+        self._flying: dict[Flight, None] = {}
+        # By id, of the flights that were in the air when a twin was last found: most never meet one.
+        self._listed: dict[str, Flight] = {}
 
     def all_new(self, ids: Collection[str]) -> bool:
         """Whether none of them has a twin."""
-        young, old, flying = self._young.keys(), self._old.keys(), self._flying.keys()
-        return young.isdisjoint(ids) and old.isdisjoint(ids) and flying.isdisjoint(ids)
+        return self._young.keys().isdisjoint(ids) and self._old.keys().isdisjoint(ids)
 
     def twin(self, id_: str, payload_hash: str) -> Twin | None:
         """The twin of an event, acked or in flight."""
-        acked = self._young.get(id_) or self._old.get(id_)
-        if acked is not None:
-            return Twin(acked == payload_hash, None)
-        flight = self._flying.get(id_)
-        return None if flight is None else Twin(flight.hashes[id_] == payload_hash, flight)
+        before = self._young.get(id_) or self._old.get(id_)
+        return None if before is None else Twin(before == payload_hash, self._flight_of(id_))
 
     def begin(self, flight: Flight) -> None:
         """Notes events that are about to be published."""
-        self._flying.update(dict.fromkeys(flight.hashes, flight))
+        self._flying[flight] = None
+        self._young.update(flight.hashes)
 
     def end(self, flight: Flight, *, acked: bool) -> None:
         """Notes what became of them."""
-        for id_ in flight.hashes:
-            del self._flying[id_]
-        if acked:
-            self._young.update(flight.hashes)
-            if len(self._young) >= self._half:
-                self._old, self._young = self._young, {}
+        del self._flying[flight]
+        if flight.is_listed:
+            for id_ in flight.hashes:
+                del self._listed[id_]
+        if not acked:
+            for id_ in flight.hashes:
+                self._young.pop(id_, None)
+                self._old.pop(id_, None)
+        elif len(self._young) >= self._half:
+            self._old, self._young = self._young, {}
+            for other in self._flying:
+                self._young.update(other.hashes)
         flight.land(acked=acked)
+
+    def _flight_of(self, id_: str) -> Flight | None:
+        """The flight that an id is in."""
+        for flight in reversed(self._flying):
+            if flight.is_listed:
+                break
+            flight.is_listed = True
+            self._listed.update(dict.fromkeys(flight.hashes, flight))
+        return self._listed.get(id_)

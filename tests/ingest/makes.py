@@ -13,15 +13,16 @@ import httpx
 from jornada.access.grants import Principal, WriteGrant
 from jornada.access.keyring import Keyring
 from jornada.access.secrets import digest
-from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record, Tombstone
+from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record, Then, Tombstone
 from jornada.clock import SetClock
 from jornada.db import Connection, Database, Unavailable
 from jornada.events import TOUCHPOINTS, Touchpoint, WorkspaceId, decode
 from services.ingest.api.collect import Collect
 from services.ingest.api.front import Front
+from services.ingest.domain.express import Sent
 from services.ingest.domain.reading import read_batch
 from services.ingest.domain.validation import Arrival, judge
-from services.ingest.domain.verdicts import Accept, Reject, Verdict
+from services.ingest.domain.verdicts import Accept, Reject, Result, Verdict
 from services.ingest.intake import Intake
 from services.ingest.limits import Limits
 from services.ingest.live import Live
@@ -34,13 +35,16 @@ GRANT = WriteGrant(WORKSPACE, "app", "product", UUID(int=8))
 
 
 class HeldBus:
-    """A bus in memory. `away` makes publishing fail; `gate`, where set, is awaited first."""
+    """A bus in memory. `away` makes publishing fail; `gate`, where set, is awaited first.
+
+    One that `is_full` takes nothing at once.
+    """
 
     carrier = "held"
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self.away = False
+        self.away = self.is_full = False
         self.attempts = 0
         self.gate: Any = None
 
@@ -58,6 +62,13 @@ class HeldBus:
         if self.away:
             raise BusUnavailable("away")
         self.records += records
+
+    def submit(self, records: Sequence[Record], deadline: float, then: Then) -> bool:
+        if self.is_full:
+            return False
+        publishing = asyncio.create_task(self.publish(records, deadline))
+        publishing.add_done_callback(lambda done: then(done.exception()))  # type: ignore[arg-type]
+        return True
 
     async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:
         raise NotImplementedError
@@ -136,6 +147,21 @@ class Ingest:
         )
         self.collect = Collect(self.intake, Keyring(self.keys), self.limits)
         self.app = Front(_nothing, self.collect)
+
+    async def take(self, request: Sent, grant: WriteGrant) -> Iterable[Result]:
+        """Results, once there are any. Raises BusUnavailable."""
+        told: asyncio.Future[Iterable[Result]] = asyncio.get_running_loop().create_future()
+
+        def then(results: Iterable[Result] | Exception) -> None:
+            if isinstance(results, Exception):
+                told.set_exception(results)
+            else:
+                told.set_result(results)
+
+        waiting = self.intake.take(request, grant, then)
+        if waiting is not None:
+            await waiting
+        return await told
 
     async def post(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
         """The answer to a body sent with the right key."""

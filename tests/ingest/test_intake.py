@@ -6,6 +6,8 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jornada.bus.carrier import BusUnavailable, Record
 from jornada.events import REJECTIONS, TOUCHPOINTS, WorkspaceId
@@ -17,7 +19,7 @@ from tests.ingest.makes import GRANT, WORKSPACE, Ingest, batch, event
 
 
 async def take(ingest: Ingest, *events: object) -> Iterable[Result]:
-    return await ingest.intake.take(sent(batch(*events), "batch"), GRANT)
+    return await ingest.take(sent(batch(*events), "batch"), GRANT)
 
 
 def statuses(results: Iterable[Result]) -> list[str]:
@@ -55,7 +57,7 @@ async def test_one_id_of_two_sources_or_workspaces_is_two_events() -> None:
     ingest = Ingest()
     request = sent(batch(event()), "batch")
     for grant in (GRANT, replace(GRANT, source="web"), replace(GRANT, workspace=WorkspaceId(UUID(int=9)))):
-        assert statuses(await ingest.intake.take(request, grant)) == ["accepted"]
+        assert statuses(await ingest.take(request, grant)) == ["accepted"]
 
 
 async def test_twins_of_one_request_are_published_once() -> None:
@@ -124,6 +126,73 @@ def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
         recent.end(flight, acked=id_ != "g")
         assert recent.twin("z", "hash") is None
     assert "".join(each for each in "abcdefgh" if recent.twin(each, "hash")) == "defh"
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["begin", "acked", "failed", "ask"]), st.sets(st.sampled_from("abcdefgh"), min_size=1)),
+    max_size=60,
+)
+
+
+@given(steps, st.sampled_from([2, 6, 1_000]))
+def test_an_id_in_flight_is_known_with_its_flight_and_what_failed_is_new_again(
+    story: list[tuple[str, set[str]]], capacity: int
+) -> None:
+    recent = RecentIds(capacity)
+    acked: set[str] = set()
+    flying: list[Flight] = []
+    for what, ids in story:
+        if what == "begin" and (new := {id_ for id_ in ids if recent.twin(id_, "") is None}):
+            assert recent.all_new(new)
+            flying.append(Flight(dict.fromkeys(sorted(new), "hash")))
+            recent.begin(flying[-1])
+        elif what in ("acked", "failed") and flying:
+            flight = flying.pop(len(ids) % len(flying))
+            recent.end(flight, acked=what == "acked")
+            acked = acked | set(flight.hashes) if what == "acked" else acked - set(flight.hashes)
+        in_flight = {id_: flight for flight in flying for id_ in flight.hashes}
+        for id_ in ids if what == "ask" else ():
+            twin = recent.twin(id_, "hash")
+            if id_ in in_flight:
+                assert twin == (True, in_flight[id_])
+                assert recent.twin(id_, "other") == (False, in_flight[id_])
+            elif capacity == 1_000 and id_ in acked:
+                assert twin == (True, None)
+            elif id_ not in acked:
+                assert twin is None
+            assert recent.all_new([id_]) == (twin is None)
+
+
+async def test_what_the_stream_cannot_take_at_once_is_published_patiently() -> None:
+    ingest = Ingest()
+    ingest.bus.is_full = True
+    assert statuses(await take(ingest, event())) == ["accepted"]
+    assert statuses(await take(ingest, event())) == ["duplicate"]
+    assert len(ingest.bus.records) == 1
+
+
+async def test_what_fails_for_good_is_told_and_may_come_again() -> None:
+    ingest = Ingest()
+    for full in (False, True):
+        ingest.bus.is_full, ingest.bus.away = full, True
+        with pytest.raises(BusUnavailable):
+            await take(ingest, event(messageId=f"{full}"))
+        ingest.bus.away = False
+        assert statuses(await take(ingest, event(messageId=f"{full}"))) == ["accepted"]
+
+
+async def test_a_twin_waits_for_the_one_before_it_in_another_request() -> None:
+    ingest = Ingest()
+    ingest.bus.gate = asyncio.Event()
+    first = asyncio.create_task(take(ingest, event()))
+    await asyncio.sleep(0.01)
+    second = asyncio.create_task(take(ingest, event()))
+    await asyncio.sleep(0.01)
+    assert not first.done()
+    assert not second.done()
+    ingest.bus.gate.set()
+    assert [statuses(await each) for each in (first, second)] == [["accepted"], ["duplicate"]]
+    assert len(ingest.bus.records) == 1
 
 
 def test_the_budget_is_never_overdrawn() -> None:

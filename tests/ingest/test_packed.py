@@ -21,6 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jornada.bus.carrier import Record
+from jornada.bus.gathering import parted
 from jornada.bus.kafka_batches import unpacked, written
 from jornada.bus.packed import Packed
 from jornada.events import TOUCHPOINTS
@@ -59,11 +60,33 @@ def test_parts_have_the_records_of_their_keys_in_order(
     wanted: dict[int, list[Record]] = defaultdict(list)
     for record in records:
         wanted[crc32(record.key) % partitions].append(record)
-    parts = dict(records.written.parted(partitions))
+    written, counts = parted([records], partitions)
+    parts = dict(written)
+    assert counts == [len(wanted)]
     assert {number: unpacked(TOUCHPOINTS.name, part) for number, part in parts.items()} == wanted
     for number, part in parts.items():
         assert len(part) == len(wanted[number])
         assert part.size >= sum(len(each.key) + len(each.value) for each in wanted[number])
+
+
+@_MANY
+@given(calls, st.integers(1, 13))
+def test_parts_of_many_calls_have_what_each_call_alone_has(
+    events: list[list[tuple[int, int]]], partitions: int
+) -> None:
+    of_calls = [packed(each) for each in events]
+    alone = [dict(parted([each], partitions)[0]) for each in of_calls]
+    together, counts = parted(of_calls, partitions)
+    assert counts == [len(parts) for parts in alone]
+    assert {number for number, _ in together} == {number for parts in alone for number in parts}
+    for number, part in together:
+        members = [place for place, parts in enumerate(alone) if number in parts]
+        mine = [unpacked(TOUCHPOINTS.name, alone[place][number]) for place in members]
+        assert part.members == members
+        assert [unpacked(TOUCHPOINTS.name, each) for each in part.apart()] == mine
+        assert unpacked(TOUCHPOINTS.name, part) == [record for records in mine for record in records]
+        assert part.size == sum(alone[place][number].size for place in members)
+        assert len(part) == sum(map(len, mine))
 
 
 @_MANY
@@ -73,7 +96,7 @@ def test_a_batch_is_what_the_library_would_build_byte_for_byte(
     events: list[list[tuple[int, int]]], headers: Any, most: int
 ) -> None:
     of_calls = [packed(each, headers) for each in events]
-    parts = [part for each in of_calls for _, part in each.written.parted(1)]
+    parts = [part for each in of_calls for _, part in parted([each], 1)[0]]
     records = [record for each in of_calls for record in each]
     taken = 0
     for made, count in parts[0].batches(parts, most, 1_800_000_000_123, 4, zstd_encode):
@@ -88,7 +111,7 @@ def test_a_batch_is_what_the_library_would_build_byte_for_byte(
 @given(calls, st.sampled_from([1_000, 1 << 22]))
 def test_what_is_sent_reads_as_the_records(events: list[list[tuple[int, int]]], most: int) -> None:
     of_calls = [packed(each) for each in events]
-    parts = [part for each in of_calls for _, part in each.written.parted(1)]
+    parts = [part for each in of_calls for _, part in parted([each], 1)[0]]
     read: list[Any] = []
     for made in written(parts, most):
         assert made.size() == len(made._build())
@@ -108,7 +131,7 @@ def _built(records: Sequence[Record], timestamp: int) -> bytes:
 
 
 def test_what_does_not_shrink_is_not_compressed() -> None:
-    part = packed([(1, 0)], ()).written.parted(1)[0][1]
+    (((_, part),), _) = parted([packed([(1, 0)], ())], 1)
     ((plain, _),) = part.batches([part], 1 << 20, 1, 4, lambda _: b"x" * 10_000)
     ((small, _),) = part.batches([part], 1 << 20, 1, 4, zstd_encode)
     assert plain[21:23] == b"\x00\x00"

@@ -32,7 +32,7 @@ from jornada.pseudonyms import Pseudonyms
 from jornada.web import Reference
 from services.journey.api import documents
 from services.journey.domain.identity import Refusal
-from services.journey.store import paths, portraits, refusals
+from services.journey.store import identifiers, paths, portraits, refusals
 from services.journey.store.snapshots import PostgresSnapshots
 from services.journey.worker.erasing import Eraser
 from services.journey.worker.fold import TouchpointFold
@@ -150,6 +150,10 @@ class Folding:
         """All that must be equal whatever the order: every identifier's document and path, without what was drawn."""
         while await self.refolder.work():
             pass
+        return await self.documents(named)
+
+    async def documents(self, named: Sequence[Identifier]) -> dict[str, Any]:
+        """Of every identifier its document, the account that this names, and its path: without what was drawn."""
         told = {f"{each.type}:{each.value}": await self._equal_part(each) for each in named}
         return {**told, "refusals": await self.refused()}
 
@@ -165,5 +169,7 @@ class Folding:
         left = {name: value for name, value in document.items() if name not in {"customer_id", "account_id", "version"}}
         async with self.database.transaction([self.workspace]) as connection:
             path = await paths.page(connection, self.workspace, snapshot.subject_id, paths.Path(1_000))
+            owner = (await identifiers.by_id(connection, self.workspace, [account] if account else [])).values()
         steps = [{**documents.touchpoint(*each), "received_at": None} for each in path.steps]
-        return msgspec.json.decode(msgspec.json.encode([left, account is not None, steps], order="deterministic"))
+        belongs = next((each.node.named.value for each in owner), None)
+        return msgspec.json.decode(msgspec.json.encode([left, belongs, steps], order="deterministic"))

@@ -1,24 +1,29 @@
 """The rules of the stages told once more, plainly: a machine that walks through time and never looks ahead."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf, nextafter
 from typing import Any
 
 from services.journey.domain.rules import RuleSet
 
 STARTS = {"Subscription Started", "Subscription Renewed"}
-BEGINS = {"Signed Up": "signed_up", "Subscription Started": "subscription_started", "Order Completed": "purchased"}
+CONTRACT = {*STARTS, "Subscription Cancelled"}
+BEGINS = {"Signed Up", "Account Created", "Trial Started", "Subscription Started", "Order Completed"}
 
 
 @dataclass(frozen=True)
 class Told:
-    """One touchpoint: its instant in days, its place among those of the instant, its name and what it says."""
+    """One touchpoint: its instant in days, its place among those of the instant, its name, what it says, the class of
+    use that it is, and whether it says who the customer is."""
 
     at: float
     place: int
     event: str
     given: dict[str, Any] = field(default_factory=dict)
+    value: str | None = None
+    known: bool = True
 
     @property
     def key(self) -> tuple[float, int]:
@@ -54,12 +59,12 @@ class Machine:
         elif self.begun_at is not None:
             self.stage = "onboarding" if self.back is None else "won_back"
         elif facts:
-            self.stage = "lead"
+            self.stage = "lead" if any(each.known for each in facts) else "visitor"
         return self.stage
 
     def _comes_back(self, told: Sequence[Told]) -> bool:
         assert self.churned_at is not None
-        contract = [each for each in told if each.event.startswith("Subscription") and self._mine(each)]
+        contract = [each for each in told if each.event in CONTRACT and self._mine(each)]
         back = [each.key for each in contract if each.at > self.churned_at and each.event in STARTS]
         if not any(each.at <= self.churned_at for each in contract):
             firsts = self._firsts(told)
@@ -74,8 +79,7 @@ class Machine:
         return self.back is None or each.key >= self.back
 
     def _value(self, each: Told) -> bool:
-        names = {"Order Completed"} if self.rules.name == "shop" else {"Order Completed", "Report Exported"}
-        return each.event in names
+        return each.value in self.rules.value_classes
 
     def _firsts(self, told: Sequence[Told]) -> dict[int, tuple[float, int]]:
         firsts: dict[int, tuple[float, int]] = {}
@@ -154,8 +158,8 @@ class Machine:
         runs, end = self._term(t, facts)
         if not runs and end is not None and t >= end + 30 and end + 30 >= self.begun_at:
             return True
-        was_silent = self._silent(self.begun_at - 0.5, [each for each in told if each.at < self.begun_at],
-                                  self.rules.churned_floor_days, 2)  # fmt: skip
+        before = [each for each in told if each.at < self.begun_at]
+        was_silent = self._silent(nextafter(self.begun_at, -inf), before, self.rules.churned_floor_days, 2)
         unbroken = was_silent and not any(each.at >= self.begun_at and self._value(each) for each in told)
         silent = not runs and self._silent(t, told, self.rules.churned_floor_days, 2)
         ran, _ = self._term(self.begun_at, [each for each in facts if each.at <= self.begun_at])
@@ -179,3 +183,31 @@ class Machine:
         answers = [each for each in facts if each.event == "Survey Responded"]
         promoter = bool(answers) and answers[-1].given["score"] >= 9 and t < answers[-1].at + 180
         return promoter or any(each.event == "Referral Made" and t < each.at + 180 for each in facts)
+
+
+def walked(rules: RuleSet, told: Sequence[Told], until: float) -> list[tuple[str, float]]:
+    """The stages entered up to an instant, in order: the machine, stepping wherever anything can come true."""
+    machine, entered = Machine(rules), list[tuple[str, float]]()
+    for t in sorted({t for t in _moments(rules, told) if t <= until}):
+        stage = machine.step(t, [each for each in told if each.at <= t])
+        if stage is not None and (not entered or entered[-1][0] != stage):
+            entered.append((stage, t))
+    return entered
+
+
+def _moments(rules: RuleSet, told: Sequence[Told]) -> Iterator[float]:
+    days = sorted({int(each.at // 1) for each in told if each.value in rules.value_classes})
+    owns = {later - earlier for earlier, later in pairwise(days)} | {rules.expected_gap_days}
+    patience = {max(rules.at_risk_floor_days, own) for own in owns}
+    patience |= {max(rules.churned_floor_days, 2 * own) for own in owns}
+    for each in told:
+        yield each.at
+        yield each.at + 7
+        yield each.at + 180
+        for name in ("renewal_at", "effective_at"):
+            if name in each.given:
+                yield each.given[name]
+                yield each.given[name] + 30
+        yield each.at + 30
+        if each.value in rules.value_classes:
+            yield from (each.at + pause for pause in patience)

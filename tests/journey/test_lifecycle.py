@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jornada.events import Touchpoint
+from jornada.instants import instant
 from services.journey.domain import folding
 from services.journey.domain.reading import read
 from services.journey.domain.rules import APP, RULE_SETS, SHOP, SUBSCRIPTION, InvalidRules, RuleSet, own, proposed
 from services.journey.domain.stages import history, timeline
 from services.journey.domain.vocabulary import ALL_KINDS
 from tests.journey.makes import at, touchpoint
-from tests.journey.naive import Machine, Told
+from tests.journey.naive import Machine, Told, walked
 from tests.journey.test_stages import course, used
 
 _EVENTS = (
@@ -22,6 +23,12 @@ _EVENTS = (
     "Subscription Renewed", "Subscription Cancelled", "Payment Failed", "Payment Recovered", "Account Deleted",
     "Referral Made", "Survey Responded",
 )  # fmt: skip
+
+_USES = {"Report Exported": "use", "Order Completed": "purchased"}
+
+
+def _days(us: int) -> float:
+    return (instant(us) - at(0)) / timedelta(days=1)
 
 
 def names(rules: RuleSet, *told: Touchpoint) -> list[tuple[str, float]]:
@@ -45,7 +52,7 @@ def lives(draw: st.DrawFn) -> list[Told]:
             given_ = {"effective_at": day + draw(st.integers(-5, 40))}
         elif event in {"Subscription Started", "Subscription Renewed"} and draw(st.booleans()):
             given_ = {"renewal_at": day + draw(st.integers(1, 90)), "auto_renew": False}
-        life.append(Told(day, place, event, given_))
+        life.append(Told(day, place, event, given_, _USES.get(event)))
         day += draw(st.sampled_from([0, 0.5, 1, 1, 1.5, 3, 7, 7, 14, 30, 45, 61, 70, 200]))
     return life
 
@@ -70,6 +77,7 @@ def test_the_timeline_is_what_a_machine_says_that_never_looks_ahead(life: list[T
         t = half / 2
         expected = machine.step(t, [each for each in life if each.at <= t])
         assert history(entries, at(t))[-1].name == expected, t
+    assert walked(rules, life, t) == [(each.stage, _days(each.us)) for each in entries if _days(each.us) <= t]
 
 
 def test_loyalty_takes_half_a_year_and_a_renewal() -> None:

@@ -239,8 +239,8 @@ def test_counts_that_halve_are_exact_in_any_order_and_near_the_truth(
     assert sums[0] == sums[1]
     last = max(seconds)
     truth = sum(2 ** ((second - last) / (half_life * 86_400)) for second in seconds)
-    assert abs(float(standing(sums[0], half_life, last)) - truth) < 1e-9 * truth
-    half = float(standing(sums[0], half_life, last + half_life * 86_400))
+    assert abs(standing(sums[0], half_life, last) - truth) < 1e-9 * truth
+    half = standing(sums[0], half_life, last + half_life * 86_400)
     assert abs(half - truth / 2) < 1e-9 * truth
 
 

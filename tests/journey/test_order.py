@@ -92,6 +92,7 @@ OURS = [
     touchpoint("o4", 3, user_id="ana", event="Order Completed", properties={"revenue": 0.2, "currency": "EUR"}),
     touchpoint("o5", 3, anonymous_id="phone", event="Consent Updated",
                properties={"channel": "email", "purpose": "marketing", "status": "granted"}),
+    touchpoint("o6", 4, group_id="acme", event="Message Sent", source="jornada", role="messaging"),
 ]  # fmt: skip
 ALIAS_FIRST = [
     touchpoint("c1", 1, type="alias", previous_id="old", user_id="new"),

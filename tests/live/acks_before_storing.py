@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
-from jornada.bus.carrier import Record
+from jornada.bus.carrier import Record, Then
 from jornada.bus.kafka import KafkaBus
 from jornada.runtime.main import main
 from services.ingest.app import build
 from services.ingest.settings import Settings
 
-_publish = KafkaBus.publish
+_publish, _submit = KafkaBus.publish, KafkaBus.submit
 _behind: set[asyncio.Task[None]] = set()
 
 
@@ -24,5 +24,13 @@ def _end(task: asyncio.Task[None]) -> None:
     task.exception()
 
 
+def _submit_behind_the_back(bus: KafkaBus, records: Sequence[Record], deadline: float, then: Then) -> bool:
+    submitted = _submit(bus, records, deadline, lambda _: None)
+    if submitted:
+        asyncio.get_running_loop().call_soon(then, None)
+    return submitted
+
+
+KafkaBus.submit = _submit_behind_the_back  # type: ignore[assignment, method-assign]
 KafkaBus.publish = _publish_behind_the_back  # type: ignore[assignment, method-assign]
 main("ingest", Settings, build)

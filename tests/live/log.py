@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+import asyncpg
+
 from jornada.bus.carrier import Assigned, Partition, Received
 from jornada.bus.kafka import KafkaBus, KafkaConnection
-from jornada.events import new_id
+from jornada.events import JOURNEYS, JourneyEvent, JourneySnapshot, decode, new_id
 
 
 async def _beginning(assigned: Mapping[Partition, Assigned]) -> dict[Partition, int]:
@@ -30,3 +32,20 @@ async def records_of(brokers: str, topic: str) -> list[Received]:
         await consumer.stop()
         await bus.stop()
     return found
+
+
+async def stale_journeys(brokers: str, connection: "asyncpg.Connection[asyncpg.Record]", workspace: object) -> int:
+    """How many of a workspace's customers and accounts are told otherwise by the last record of their key, which is
+    what a consumer would hold after compaction, than they are stored."""
+    last: dict[object, JourneyEvent] = {}
+    for record in await records_of(brokers, JOURNEYS.name):
+        if record.value is None:  # a heartbeat
+            continue
+        event: JourneyEvent = decode(record.value, JourneyEvent)
+        last[event.subject_id] = event
+    rows = await connection.fetch(
+        "select id, version from journey.subjects where workspace = $1 and merged_into is null and version is not null",
+        workspace,
+    )
+    told = [(last.get(row["id"]), row["version"]) for row in rows]
+    return sum(not isinstance(event, JourneySnapshot) or event.version != version for event, version in told)

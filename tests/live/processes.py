@@ -41,6 +41,11 @@ class Supervised:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether a process runs now."""
+        return self._process is not None and self._process.returncode is None
+
     def start(self) -> None:
         """Starts it, and again after each death."""
         self._ending = False
@@ -51,15 +56,28 @@ class Supervised:
         self._ending = True
         if self._running is None:
             return None
-        self._terminate()
+        self.signal(signal.SIGTERM)
         await asyncio.wait_for(self._running, 30)
         return self._process.returncode if self._process is not None else None
 
     async def rearm(self, **environment: str) -> None:
         """Ends it and starts it with these settings changed."""
         await self.stop()
-        self._environment |= environment
+        self.change(**environment)
         self.start()
+
+    def change(self, **environment: str) -> None:
+        """Changes settings from its next start on."""
+        self._environment |= environment
+
+    def beside(self, log: Path, **environment: str) -> "Supervised":
+        """Another process of the same service, not yet started, with these settings changed."""
+        return Supervised(self._module, self._environment | environment, log)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the process that runs now, if one does."""
+        if self.alive:
+            os.kill(self.pid, number)
 
     async def _keep_alive(self) -> None:
         while not self._ending:
@@ -68,14 +86,10 @@ class Supervised:
                     PYTHON, "-m", self._module, env=self._environment, stdout=log, stderr=log
                 )
             if self._ending:
-                self._terminate()
+                self.signal(signal.SIGTERM)
             code = await self._process.wait()
             if not self._ending:
                 self.deaths[code] += 1
-
-    def _terminate(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
 
 
 def armed(share: float, log: Path) -> dict[str, str]:

@@ -11,9 +11,8 @@ import httpx
 import pytest
 
 from jornada import crashpoints
-from jornada.events import JOURNEYS, JourneyEvent, JourneySnapshot, decode
 from tests.live.client import LoadClient
-from tests.live.log import records_of
+from tests.live.log import stale_journeys
 from tests.live.processes import Running, armed, services_on, struck
 
 EVENTS, KILLS, EACH = 10_000, 20, 3
@@ -55,17 +54,6 @@ async def settled(system: Running, seconds: float) -> bool:
             return False
 
 
-async def newest_on_topic(brokers: str) -> dict[object, JourneyEvent]:
-    """The last record of every key of the journeys topic: what a consumer would hold after compaction."""
-    last: dict[object, JourneyEvent] = {}
-    for record in await records_of(brokers, JOURNEYS.name):
-        if record.value is None:  # a heartbeat
-            continue
-        event: JourneyEvent = decode(record.value, JourneyEvent)
-        last[event.subject_id] = event
-    return last
-
-
 @dataclass
 class Count:
     """What the check of a run found."""
@@ -86,24 +74,16 @@ async def count(system: Running, client: LoadClient) -> Count:
     rows = await connection.fetch(
         "select message_id, count(*) as n from journey.touchpoints where workspace = $1 group by 1", workspace
     )
-    versions = await connection.fetch(
-        "select id, version from journey.subjects where workspace = $1 and merged_into is null and version is not null",
-        workspace,
-    )
+    stale = await stale_journeys(system.brokers, connection, workspace)
     await connection.close()
     stored = {row["message_id"]: row["n"] for row in rows}
     acked = {message for messages in client.acked.values() for message in messages}
-    last = await newest_on_topic(system.brokers)
     wrong = 0
     async with httpx.AsyncClient(trust_env=False, headers={"Authorization": f"Bearer {system.api_token}"}) as http:
         for person, messages in client.acked.items():
             answer = await http.get(f"{system.urls['journey']}/v1/customers/user_id:{person}")
             told = answer.json().get("touchpoints", 0)
             wrong += told != len(messages)
-    stale = 0
-    for row in versions:
-        event = last.get(row["id"])
-        stale += not isinstance(event, JourneySnapshot) or event.version != row["version"]
     return Count(len(acked - stored.keys()), sum(n - 1 for n in stored.values()), wrong, stale)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,29 +13,14 @@ import httpx
 import pytest
 
 from jornada.access.secrets import draw_write_key
-from jornada.db.local import LocalPostgres
 from jornada.events import TOUCHPOINTS, Touchpoint, decode, new_id
+from tests.live.fragile import Fragile
 from tests.live.log import records_of
 from tests.live.processes import Running, services_on
 from tests.live.sender import Sender
 
 SEED = 11
 AWAY = 60 if "JORNADA_FAULT_ROUNDS" in os.environ else 15
-
-
-class Fragile:
-    """A Postgres that may be ended as a crash would."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.server = LocalPostgres(folder, durable=False)
-
-    def crash(self) -> None:
-        """What `pg_ctl stop -m immediate` does."""
-        pid = int((self._folder / "postgres" / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGQUIT)
-        while self.server.running():
-            time.sleep(0.02)
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 from prometheus_client import Counter, Histogram
@@ -134,7 +135,20 @@ class Collect:
 class _Collected:
     """One request: its body as it comes, counted against what all bodies may take together, then its answer."""
 
-    __slots__ = ("_began", "_collect", "_grant", "_headers", "_key", "_named", "_parts", "_path", "_size", "_taken")
+    __slots__ = (
+        "_began",
+        "_collect",
+        "_grant",
+        "_headers",
+        "_key",
+        "_named",
+        "_parts",
+        "_path",
+        "_size",
+        "_taken",
+        "_then",
+        "_traceparent",
+    )
 
     def __init__(
         self,
@@ -162,49 +176,71 @@ class _Collected:
         self._parts.append(part)
         return None
 
-    async def answer(self) -> Answer:
-        traceparent = trace.begin(self._named.get(b"traceparent"))
+    def answer(self, then: Callable[[Answer], None]) -> Coroutine[Any, Any, None] | None:
+        self._then = then
+        self._traceparent = trace.begin(self._named.get(b"traceparent"))
+        collect, grant = self._collect, self._grant
+        if grant is None or collect.is_late(self._named) or collect.limits.turns.must_wait():
+            return self._patiently()
         try:
-            answer = await self._results()
+            return self._taken_in(self._read(), grant, self._key)
         except Exception as error:
-            answer = _failed(error, self._path)
-        return self._said(answer, (b"traceparent", traceparent.encode()))
+            self._say(_failed(error, self._path))
+            return None
 
     def end(self) -> None:
         self._collect.limits.bytes.give_back(self._taken)
         self._taken = 0
 
-    async def _results(self) -> Answer:
-        collect, grant = self._collect, self._grant
-        if grant is None and self._key is not None:
-            grant = await collect.grant(self._key)
-        if collect.is_late(self._named):
-            return _OVERLOADED  # many came while its body did
-        if collect.limits.turns.must_wait():
-            await collect.limits.turns.wait_for_one()
+    async def _patiently(self) -> None:
+        """The same for who has to wait: for their key to be confirmed, or for their turn."""
+        collect, grant, key = self._collect, self._grant, self._key
+        try:
+            if grant is None and key is not None:
+                grant = await collect.grant(key)
+            if collect.is_late(self._named):
+                self._say(_OVERLOADED)  # many came while its body did
+                return
+            if collect.limits.turns.must_wait():
+                await collect.limits.turns.wait_for_one()
+            request = self._read()
+            if grant is None:
+                key = request.write_key
+                grant = await collect.grant(key)
+            rest = self._taken_in(request, grant, key)
+        except Exception as error:
+            self._say(_failed(error, self._path))
+        else:
+            if rest is not None:
+                await rest
+
+    def _read(self) -> Sent:
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         if b"content-encoding" in self._named:
             body = inflated(body, self._named[b"content-encoding"].decode("latin-1"))
             self._count(body)
-        request = READERS[self._path](body, self._headers)
-        key = self._key
-        if grant is None:
-            key = request.write_key
-            grant = await collect.grant(key)
-        collect.limits.spend(key, request.count)
-        results = await self._taken_in(request, len(body), grant)
-        written = msgspec.Raw(results.json()) if isinstance(results, AllAccepted) else results
-        return Answer(200, _HEADERS, _json.encode({"success": True, "results": written}))
+        self._size = len(body)
+        return READERS[self._path](body, self._headers)
 
-    async def _taken_in(self, request: Sent, size: int, grant: WriteGrant) -> Iterable[Result]:
-        stream, acked = self._collect.limits.stream, False
-        stream.give(size)
+    def _taken_in(self, request: Sent, grant: WriteGrant, key: str | None) -> Coroutine[Any, Any, None] | None:
+        limits = self._collect.limits
+        limits.spend(key, request.count)
+        limits.stream.give(self._size)
         try:
-            results = await self._collect.intake.take(request, grant)
-            acked = True
-        finally:
-            stream.take(size, acked=acked)
-        return results
+            return self._collect.intake.take(request, grant, self._heard)
+        except Exception:
+            limits.stream.take(self._size, acked=False)
+            raise
+
+    def _heard(self, results: Iterable[Result] | Exception) -> None:
+        failed = isinstance(results, Exception)
+        self._collect.limits.stream.take(self._size, acked=not failed)
+        self._say(_failed(results, self._path) if isinstance(results, Exception) else _told(results))
+
+    def _say(self, answer: Answer) -> None:
+        then = self._then
+        del self._then  # which holds on to whoever holds on to this
+        then(self._said(answer, (b"traceparent", self._traceparent.encode())))
 
     def _count(self, part: bytes) -> None:
         if not self._collect.limits.bytes.take(len(part)):
@@ -215,6 +251,11 @@ class _Collected:
         _requests(self._path, answer.status).inc()
         _request_seconds(self._path).observe(time.perf_counter() - self._began)
         return answer._replace(headers=[*answer.headers, *more])
+
+
+def _told(results: Iterable[Result]) -> Answer:
+    written = msgspec.Raw(results.json()) if isinstance(results, AllAccepted) else results
+    return Answer(200, _HEADERS, _json.encode({"success": True, "results": written}))
 
 
 def unauthorized() -> Problem:

@@ -1,5 +1,7 @@
 """What stands before the application: the hot routes, and CORS on every path."""
 
+import asyncio
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jornada.web import Answer, Exchange, Headers
@@ -50,7 +52,11 @@ async def _exchanged(exchange: Exchange, receive: Receive) -> Answer | None:
             if answer is not None:
                 return answer
             more = message.get("more_body", False)
-        return await exchange.answer()
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        rest = exchange.answer(lambda answer: None if answered.cancelled() else answered.set_result(answer))
+        if rest is not None:
+            await rest
+        return await answered
     finally:
         exchange.end()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from decimal import Context, Decimal
-from fractions import Fraction
 from functools import lru_cache
 from math import floor, log2
 
@@ -48,19 +47,16 @@ def plus(a: Sum, b: Sum) -> Sum:
     return _odd((a[0] << (a[1] - exponent)) + (b[0] << (b[1] - exponent)), exponent)
 
 
-def standing(total: Sum, half_life: int, second: int) -> Fraction:
-    """A sum as it stands at a second, exactly; 0 where nothing weighs anything."""
-    unit = moment(second, half_life)
-    if not total[0] or not unit[0]:
-        return Fraction(0)
-    shift = total[1] - unit[1]
-    ratio = Fraction(total[0], unit[0])
-    return ratio * (1 << shift) if shift >= 0 else ratio / (1 << -shift)
+def standing(total: Sum, half_life: int, second: int) -> float:
+    """A sum as it stands at a second, to the nearest number; 0 where nothing weighs anything."""
+    number, unit = _ratio(total, half_life, second)
+    return number / unit
 
 
 def billionths(total: Sum, half_life: int, second: int) -> int:
     """A sum as it stands at a second, in whole billionths."""
-    return int(standing(total, half_life, second) * _BILLION)
+    number, unit = _ratio(total, half_life, second)
+    return number * _BILLION // unit
 
 
 def below_at(total: Sum, half_life: int, level: int) -> int | None:
@@ -77,17 +73,26 @@ def below_at(total: Sum, half_life: int, level: int) -> int | None:
     return second
 
 
-def told(number: Fraction) -> float:
+def told(number: float) -> float:
     """To 9 significant digits."""
-    return float(f"{float(number):.9g}")
+    return float(f"{number:.9g}")
 
 
 def decayed(days: Iterable[int], half_life: int, at: int) -> float:
     """The decayed count of days since 1970 as it stands on day `at`, to 9 significant digits."""
-    total: Sum = (0, 0)
-    for day in days:
-        total = plus(total, moment(day * _DAY, half_life))
-    return told(standing(total, half_life, at * _DAY))
+    moments = [moment(day * _DAY, half_life) for day in days]
+    least = min((exponent for _, exponent in moments), default=0)
+    total = sum(number << (exponent - least) for number, exponent in moments)
+    return told(standing((total, least), half_life, at * _DAY))
+
+
+def _ratio(total: Sum, half_life: int, second: int) -> tuple[int, int]:
+    """A sum as it stands at a second, exactly: a whole number of parts, and how many make one."""
+    unit = moment(second, half_life)
+    if not total[0] or not unit[0]:
+        return (0, 1)
+    shift = total[1] - unit[1]
+    return (total[0] << shift, unit[0]) if shift >= 0 else (total[0], unit[0] << -shift)
 
 
 def _odd(number: int, exponent: int) -> Sum:

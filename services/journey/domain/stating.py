@@ -13,7 +13,7 @@ def names(reading: Reading) -> list[tuple[Named, bool]]:
     given = (
         ("user_id", touchpoint.user_id, True),
         ("anonymous_id", touchpoint.anonymous_id, True),
-        ("account", None if reading.ours else touchpoint.group_id, True),
+        ("account", reading.account if reading.ours else touchpoint.group_id, True),
         ("anonymous_id", previous, True),
         ("user_id", previous, False),
         ("email", None if email is None else email[0], True),

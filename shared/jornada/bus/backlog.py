@@ -1,11 +1,16 @@
 """Records on their way into a log: a queue bounded in bytes, whose groups are committed together."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from time import monotonic
+from typing import Any
 
-from jornada.bus.carrier import MAX_RECORD, BusUnavailable, Record, RecordTooLarge
+from jornada.bus.carrier import MAX_RECORD, BusUnavailable, Record, RecordTooLarge, Then
+
+_log = logging.getLogger(__name__)
 
 
 def measured(records: Sequence[Record]) -> int:
@@ -30,32 +35,51 @@ class Call:
     `until` is the loop's time at which its caller gives up.
     """
 
-    __slots__ = ("_waited_for", "done", "until")
+    __slots__ = ("_error", "_then", "is_over", "portions", "until")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, until: float, portions: int) -> None:
+    def __init__(self, until: float, portions: int) -> None:
         self.until = until
-        self.done: asyncio.Future[None] = loop.create_future()
-        self._waited_for = portions
+        self.portions = portions
+        self.is_over = False
+        self._error: Exception | None = None
+        self._then: Then | None = None
+
+    def tell(self, then: Then) -> None:
+        """Lets `then` hear of the outcome, now if it is known."""
+        if self.is_over:
+            then(self._error)
+        else:
+            self._then = then
 
     def stored(self) -> None:
         """One portion is."""
-        self._waited_for -= 1
-        if not self._waited_for and not self.done.done():
-            self.done.set_result(None)
+        self.portions -= 1
+        if not self.portions:
+            self._end(None)
 
     def fail(self, error: Exception) -> None:
         """One portion may not be stored."""
-        if not self.done.done():
-            self.done.set_exception(error)
+        self._end(error)
 
     def leave(self) -> None:
         """Its caller goes: what is queued of it still must not be sent behind the caller's back."""
-        if not self.done.cancel() and not self.done.cancelled():
-            self.done.exception()  # read here, else asyncio reports it as forgotten
+        self.is_over, self._then = True, None
 
     def expire(self) -> None:
         """Its time is over."""
         self.fail(BusUnavailable("no acknowledgement within the deadline; the records may be stored"))
+
+    def _end(self, error: Exception | None) -> None:
+        if self.is_over:
+            return
+        self.is_over, self._error = True, error
+        then, self._then = self._then, None
+        if then is not None:
+            try:
+                then(error)
+            except Exception:
+                # Whoever writes must live on.
+                _log.exception("who was told of an outcome failed")
 
 
 class Calls:
@@ -64,18 +88,23 @@ class Calls:
     _LOOK = 0.1
 
     def __init__(self) -> None:
-        self._waiting: set[Call] = set()
+        self._waiting: list[Call] = []
         self._looking: asyncio.TimerHandle | None = None
+
+    def watch(self, call: Call) -> None:
+        """Ends the call soon after its `until` at the latest."""
+        self._waiting.append(call)
+        if self._looking is None:
+            self._look_later()
 
     async def settled(self, call: Call) -> None:
         """Returns once every portion is durable; raises BusUnavailable soon after the call's `until` at the latest."""
-        self._waiting.add(call)
-        if self._looking is None:
-            self._look_later()
+        done = asyncio.get_running_loop().create_future()
+        call.tell(partial(_settle, done))
+        self.watch(call)
         try:
-            await call.done
+            await done
         finally:
-            self._waiting.discard(call)
             call.leave()
 
     def _look_later(self) -> None:
@@ -84,39 +113,83 @@ class Calls:
     def _look(self) -> None:
         self._looking = None
         now = monotonic()
-        for call in self._waiting:
+        waiting, self._waiting = self._waiting, []
+        for call in waiting:
             if call.until <= now:
                 call.expire()
-        if self._waiting:
+        self._waiting += [call for call in waiting if not call.is_over]
+        if self._waiting and self._looking is None:
             self._look_later()
 
 
+def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:
+    if done.cancelled():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
+
+
 class Portion:
-    """The records of one call for one log, stored or failed as a whole."""
+    """Records for one log, of one call or of several, stored or failed as a whole."""
 
-    __slots__ = ("call", "records", "size")
+    __slots__ = ("calls", "is_due", "records", "size")
 
-    def __init__(self, call: Call, records: Sequence[Record], bytes_: int) -> None:
-        """`bytes_` is their size or, within a call for several logs, about their share of it."""
-        self.call = call
+    def __init__(self, calls: Sequence[Call], records: Any, bytes_: int, *, is_due: bool = False) -> None:
+        """`bytes_` is their size or, within a call for several logs, about their share of it.
+
+        `is_due`: they were held back for others already.
+        """
+        self.calls = calls
         self.records = records
         self.size = bytes_
+        self.is_due = is_due
 
     @property
     def left(self) -> bool:
-        """Whether nobody waits for it any more: it must not be sent behind its caller's back."""
-        return self.call.done.done()
+        """Whether nobody waits for it any more: it must not be sent behind its callers' backs."""
+        return all(call.is_over for call in self.calls)
+
+    def stored(self) -> None:
+        """It is."""
+        for call in self.calls:
+            call.stored()
+
+    def fail(self, error: Exception) -> None:
+        """It may not be stored."""
+        for call in self.calls:
+            call.fail(error)
+
+
+class Pace:
+    """A clock that all who write share, with a tick every 5 to 20 ms, by load.
+
+    Groups for several partitions of one broker then travel in one request, and a broker is charged by request and
+    batch.
+    """
+
+    _SECONDS = (0.005, 0.020)
+    _CROWD = 2
+
+    def __init__(self) -> None:
+        self._seconds = self._SECONDS[0]
+
+    def left(self) -> float:
+        """Seconds to the next tick."""
+        return self._seconds - monotonic() % self._seconds
+
+    def adapt(self, together: int) -> None:
+        """Ticks rarer where so many came together, else more often."""
+        least, most = self._SECONDS
+        self._seconds = min(most, self._seconds * 2) if together >= self._CROWD else max(least, self._seconds / 2)
 
 
 class Backlog:
     """Portions in the order of their calls. One writer takes; many callers put.
 
-    A writer waits for the next tick of a clock that all writers share, every 5 to 20 ms by load: groups for several
-    partitions of one broker then travel in one request, and a broker is charged by request and batch.
+    A writer waits for the next tick, unless there is enough or it was waited for.
     """
-
-    _PACE = (0.005, 0.020)
-    _CROWD = 2
 
     def __init__(self, bound: int) -> None:
         """At most `bound` bytes wait, or one portion of any size."""
@@ -125,21 +198,29 @@ class Backlog:
         self._bytes = 0
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
-        self._pace = self._PACE[0]
+        self._pace = Pace()
 
     def put(self, portion: Portion) -> bool:
         """Queues a portion if there is room for it."""
         if self._queue and self._bytes + portion.size > self._bound:
             return False
+        self.add(portion)
+        return True
+
+    def add(self, portion: Portion) -> None:
+        """Queues a portion; it was asked before whether the queue is full."""
         self._queue.append(portion)
         self._bytes += portion.size
         self._filled.set()
-        return True
+
+    def is_full(self) -> bool:
+        """Whether as much waits as may."""
+        return self._bytes >= self._bound
 
     async def put_patiently(self, portion: Portion) -> None:
-        """Queues a portion once there is room. Raises BusUnavailable when its call's time is over."""
+        """Queues a portion once there is room. Raises BusUnavailable when its calls' time is over."""
         try:
-            async with asyncio.timeout_at(portion.call.until):
+            async with asyncio.timeout_at(min([call.until for call in portion.calls])):
                 while not self.put(portion):
                     self._room.clear()
                     await self._room.wait()
@@ -150,17 +231,17 @@ class Backlog:
         """The next group: whole portions, at least one, of about `most` bytes; drops those whose caller has left."""
         while True:
             await self._filled.wait()
-            if self._bytes < most:
-                await asyncio.sleep(self._pace - monotonic() % self._pace)
+            if self._bytes < most and not self._queue[0].is_due:
+                await asyncio.sleep(self._pace.left())
             group = self._cut(most)
             if group:
-                self._pace_to(len(group))
+                self._pace.adapt(len(group))
                 return group
 
     def fail_all(self, error: Exception) -> None:
         """Fails whatever waits."""
         while self._queue:
-            self._queue.popleft().call.fail(error)
+            self._queue.popleft().fail(error)
         self._bytes = 0
         self._filled.clear()
 
@@ -177,7 +258,3 @@ class Backlog:
             self._filled.clear()
         self._room.set()
         return group
-
-    def _pace_to(self, portions: int) -> None:
-        least, most = self._PACE
-        self._pace = min(most, self._pace * 2) if portions >= self._CROWD else max(least, self._pace / 2)

@@ -70,6 +70,10 @@ Positions = Callable[[Mapping[Partition, Assigned]], Awaitable[Mapping[Partition
 """Asked at every assignment, before the first record: the offset to start from, for each partition given."""
 
 
+Then = Callable[[Exception | None], None]
+"""Hears of an outcome: None when every record is durable, else as `publish` raises it. It raises nothing itself."""
+
+
 class Consumer(Protocol):
     """One member of a group. Not safe for concurrent use, save `stop`."""
 
@@ -118,6 +122,13 @@ class Bus(Protocol):
         """Returns once every record is durable (Kafka: acks=all). Raises BusUnavailable within `deadline` seconds:
         then any part of the records may be stored. RecordTooLarge: nothing is. Calls may run concurrently; the order
         of a key's records is that of one call, or of calls that follow each other."""
+
+    def submit(self, records: Sequence[Record], deadline: float, then: Then) -> bool:
+        """Begins to publish, for who goes on meanwhile: `then` hears of the outcome once, within `deadline` seconds.
+
+        False where that is not possible at once, for want of room or of records for instance: then nothing was begun,
+        and `publish` waits for it.
+        """
 
     async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:
         """Returns once every tombstone is durable, after all that was acked of its key before the call.

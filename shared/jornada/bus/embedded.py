@@ -7,7 +7,7 @@ from datetime import datetime
 from time import monotonic
 
 from jornada.bus.backlog import Backlog, Call, Calls, Portion, measured
-from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record, Tombstone
+from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record, Then, Tombstone
 from jornada.bus.embedded_consumer import EmbeddedConsumer, Group
 from jornada.bus.embedded_log import PostgresLog, Span
 from jornada.bus.embedded_owner import LogHeld, Ownership
@@ -60,14 +60,20 @@ class EmbeddedBus:
         """Returns once the transaction that holds every record is committed."""
         if not records:
             return
-        records = list(records)
-        bytes_ = measured(records)
-        loop = asyncio.get_running_loop()
-        call = Call(loop, monotonic() + deadline, portions=1)
-        portion = Portion(call, records, bytes_)
-        self._run()
+        call, portion = self._begun(records, deadline)
         await self._backlog.put_patiently(portion)
         await self._calls.settled(call)
+
+    def submit(self, records: Sequence[Record], deadline: float, then: Then) -> bool:
+        """As `publish`, for who goes on meanwhile."""
+        if not records:
+            return False
+        call, portion = self._begun(records, deadline)
+        if not self._backlog.put(portion):
+            return False
+        call.tell(then)
+        self._calls.watch(call)
+        return True
 
     async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:
         """Returns once the transaction that holds every tombstone is committed."""
@@ -129,6 +135,12 @@ class EmbeddedBus:
             known = self.spans.get(partition, span)
             self.spans[partition] = Span(span.beginning, max(span.end, known.end))
 
+    def _begun(self, records: Sequence[Record], deadline: float) -> tuple[Call, Portion]:
+        self._run()
+        records = list(records)
+        call = Call(monotonic() + deadline, portions=1)
+        return call, Portion([call], records, measured(records))
+
     def _run(self) -> None:
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._keep_tidy())]
@@ -151,7 +163,7 @@ class EmbeddedBus:
     async def _store(self, portions: Sequence[Portion]) -> None:
         await self._append([record for portion in portions for record in portion.records])
         for portion in portions:
-            portion.call.stored()
+            portion.stored()
         self.wake()
 
     async def _append(self, records: Sequence[Record | Tombstone]) -> None:
@@ -172,4 +184,4 @@ class EmbeddedBus:
 
 def _fail(portions: Sequence[Portion], error: Exception) -> None:
     for portion in portions:
-        portion.call.fail(error)
+        portion.fail(error)

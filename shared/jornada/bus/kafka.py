@@ -8,13 +8,14 @@ from time import monotonic
 from aiokafka.codec import has_zstd
 from aiokafka.errors import KafkaError
 
-from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record, Tombstone
+from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, Record, Then, Tombstone
 from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection, limit_logs
 from jornada.bus.kafka_consumer import KafkaConsumer
 from jornada.bus.kafka_inspector import KafkaInspector
 from jornada.bus.kafka_producer import KafkaProducer
 from jornada.bus.kafka_tombstones import bury
 from jornada.bus.kafka_topics import ensure_topics
+from jornada.bus.packed import Packed
 
 __all__ = ["KafkaBus", "KafkaConnection"]
 
@@ -66,6 +67,12 @@ class KafkaBus:
             except TimeoutError as error:
                 raise BusUnavailable("Kafka: the topics could not be checked in time") from error
         await self._producer.publish(records, until)
+
+    def submit(self, records: Sequence[Record], deadline: float, then: Then) -> bool:
+        """As `publish`, of packed records."""
+        if not records or not self._checked or not isinstance(records, Packed):
+            return False
+        return self._producer.submit(records, monotonic() + deadline, then)
 
     async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:
         """Returns once all in-sync replicas have every tombstone."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 from zlib import crc32
@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from jornada.bus.backlog import Backlog, Call, Calls, Portion, measured
-from jornada.bus.carrier import BusUnavailable, Partition, Record
+from jornada.bus.carrier import BusUnavailable, Partition, Record, Then
+from jornada.bus.gathering import Gathering, apart, parted
 from jornada.bus.kafka_batches import COMPRESSION, built, unpacked, written
 from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection
 from jornada.bus.packed import Packed
@@ -32,9 +33,10 @@ class KafkaProducer:
         self._client_id = client_id
         self._producer: Any = None
         self._opening = asyncio.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._calls = Calls()
+        self._gathering = Gathering(self._hand_out)
+        self._crowded = False
         self._partition_counts: dict[str, int] = {}
         self._counted_at = 0.0
 
@@ -44,6 +46,7 @@ class KafkaProducer:
 
     async def stop(self) -> None:
         """Ends within 5 s; what is queued fails."""
+        self._gathering.fail_all(BusUnavailable("the bus was stopped"))
         lanes, self._lanes = self._lanes, {}
         for lane in lanes.values():
             lane.stop()
@@ -54,17 +57,47 @@ class KafkaProducer:
         topics = {records.topic} if isinstance(records, Packed) else {each.topic for each in records}
         counts = self._known_partitions(topics) or await self._partitions(topics, until)
         parts = _packed_parts(records, counts) if isinstance(records, Packed) else _parts(records, counts)
-        assert self._loop is not None
-        call = Call(self._loop, until, len(parts))
+        call = Call(until, len(parts))
         try:
             for topic, number, part, size in parts:
-                backlog, portion = self._lane(topic, number).backlog, Portion(call, part, size)
+                backlog, portion = self._lane(topic, number).backlog, Portion([call], part, size)
                 if not backlog.put(portion):
                     await backlog.put_patiently(portion)
         except BaseException:
             call.leave()
             raise
         await self._calls.settled(call)
+
+    def submit(self, packed: Packed, until: float, then: Then) -> bool:
+        """As `publish`, for who goes on meanwhile; False where a partition has as much to send as may wait."""
+        if self._known_partitions((packed.topic,)) is None or self._is_crowded():
+            return False
+        call = Call(until, 0)
+        call.tell(then)
+        self._calls.watch(call)
+        self._gathering.add(packed, call)
+        return True
+
+    def _is_crowded(self) -> bool:
+        if self._crowded:
+            self._crowded = any(lane.backlog.is_full() for lane in self._lanes.values())
+        return self._crowded
+
+    def _hand_out(self, topic: str, gathered: Sequence[tuple[Packed, Call]]) -> None:
+        """Queues what was gathered, a portion for each partition."""
+        waiting = [(packed, call) for packed, call in gathered if not call.is_over]
+        counts = self._known_partitions((topic,))
+        if counts is None:
+            for _, call in waiting:
+                call.fail(BusUnavailable("Kafka: the partitions are not known"))
+            return
+        parts, shares = parted([packed for packed, _ in waiting], counts[topic])
+        for (_, call), share in zip(waiting, shares, strict=True):
+            call.portions = share
+        for number, part in parts:
+            lane = self._lane(topic, number)
+            lane.backlog.add(Portion([waiting[place][1] for place in part.members], part, part.size, is_due=True))
+            self._crowded = self._crowded or lane.backlog.is_full()
 
     async def client(self) -> Any:
         """The connected AIOKafkaProducer; raises BusUnavailable."""
@@ -81,7 +114,7 @@ class KafkaProducer:
                 except asyncio.CancelledError:
                     await _end(producer)
                     raise
-                self._producer, self._loop = producer, asyncio.get_running_loop()
+                self._producer = producer
             return self._producer
 
     async def drop(self) -> None:
@@ -106,7 +139,7 @@ class KafkaProducer:
             **self._connection.settings(),
         )
 
-    def _known_partitions(self, topics: set[str]) -> dict[str, int] | None:
+    def _known_partitions(self, topics: Iterable[str]) -> dict[str, int] | None:
         """How many each topic has, if all are known; counted anew every second."""
         now = monotonic()
         if now - self._counted_at > 1:
@@ -162,7 +195,8 @@ def _parts(records: Sequence[Record], partitions: Mapping[str, int]) -> list[_Pa
 def _packed_parts(packed: Packed, partitions: Mapping[str, int]) -> list[_Part]:
     """The same of records that were packed."""
     topic = packed.topic
-    return [(topic, number, part, part.size) for number, part in packed.written.parted(partitions[topic])]
+    parts, _ = parted([packed], partitions[topic])
+    return [(topic, number, part, part.size) for number, part in parts]
 
 
 async def _end(producer: Any) -> None:
@@ -219,10 +253,11 @@ class _Lane:
         except (MessageSizeTooLargeError, RecordListTooLargeError):
             return False  # one by one it is found out which
         for portion in portions:
-            portion.call.stored()
+            portion.stored()
         return True
 
-    async def _sent_each(self, producer: Any, portions: Sequence[Portion]) -> None:
+    async def _sent_each(self, producer: Any, together: Sequence[Portion]) -> None:
+        portions = [portion for each in together for portion in apart(each)]
         taken_apart = [unpacked(self._partition.topic, portion.records) for portion in portions]
         records = [record for part in taken_apart for record in part]
         refused: set[int] = set()
@@ -232,11 +267,9 @@ class _Lane:
             records = records[taken:]
         for portion, part in zip(portions, taken_apart, strict=True):
             if refused and any(id(record) in refused for record in part):
-                portion.call.fail(
-                    BusUnavailable(f"Kafka takes less for {self._partition.topic} than a record may have")
-                )
+                portion.fail(BusUnavailable(f"Kafka takes less for {self._partition.topic} than a record may have"))
             else:
-                portion.call.stored()
+                portion.stored()
 
     def _is_led(self, producer: Any) -> bool:
         leader = producer.client.cluster.leader_for_partition(self._known_as)
@@ -273,7 +306,7 @@ class _Lane:
 
 def _fail(portions: Sequence[Portion], error: Exception) -> None:
     for portion in portions:
-        portion.call.fail(error)
+        portion.fail(error)
 
 
 def _unavailable(error: Exception) -> BusUnavailable:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from jornada.bus import offsets
 from jornada.bus.carrier import Bus, Partition
 from jornada.clock import Clock
 from jornada.db import Database
@@ -55,9 +56,9 @@ class LagMeter:
     async def read(self) -> Lag:
         """The lag now. Raises BusUnavailable, Unavailable: then nobody knows."""
         ends = await self._bus.ends(self._topics)
-        committed = await self._bus.committed(self._group, self._topics)
+        positions = await self._positions()
         partitions = [
-            PartitionLag(partition.topic, partition.number, committed.get(partition, 0), end)
+            PartitionLag(partition.topic, partition.number, positions.get(partition, 0), end)
             for partition, end in sorted(ends.items())
         ]
         oldest = await self._oldest(partitions)
@@ -72,6 +73,13 @@ class LagMeter:
         if not lag.oldest_waiting_seconds:
             return asked_at
         return asked_at - timedelta(seconds=lag.oldest_waiting_seconds)
+
+    async def _positions(self) -> dict[Partition, int]:
+        """The group's, save where the database was put back and is yet to be fed again."""
+        committed = await self._bus.committed(self._group, self._topics)
+        async with self._database.transaction() as connection:
+            stored = await offsets.load(connection, self._bus.carrier, self._topics)
+        return {partition: min(position, stored.get(partition, 0)) for partition, position in committed.items()}
 
     async def _oldest(self, partitions: Sequence[PartitionLag]) -> datetime | None:
         oldest: datetime | None = None

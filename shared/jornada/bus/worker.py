@@ -18,12 +18,19 @@ _log = logs.get(__name__)
 
 SESSION_SECONDS = 15.0
 STUCK_SECONDS = 60.0
+LOOK_BACK_SECONDS = 5.0
+"""How often an idle worker asks whether the database still knows what it stored."""
+
 _ATTEMPTS = 3
 _T = TypeVar("_T")
 
 
 class Outdated(Exception):
     """The stored state was made by a newer release than this one: no record is to blame, and repeating cannot help."""
+
+
+class WentBack(Exception):
+    """The database no longer knows what this worker stored in it: it was put back, and must be fed again."""
 
 
 class Refused(Exception):
@@ -43,7 +50,8 @@ class Fold(Protocol):
 
 
 class Worker:
-    """Reads topics as one member of a group and folds what it reads.
+    """Reads topics as one member of a group and folds what it reads. Where the database is put back while it runs, it
+    reads again from where that stands.
 
     `batch` is the most records of one transaction. `limit` stops it when too much fails, or when the log no longer
     holds what it must read on from: then `run` raises and the service turns unready for good.
@@ -73,6 +81,8 @@ class Worker:
         self._limit = limit or Limit()
         self._polled_at = clock.monotonic()
         self._busy_since: float | None = None
+        self._stored: dict[Partition, int] = {}
+        self._looked_back_at = self._polled_at
         self._stopping = False
 
     def stuck_seconds(self) -> float:
@@ -93,6 +103,9 @@ class Worker:
                 if not self._limit.skips_gaps:
                     raise
                 _log.error("log.gap", group=self.group, error=str(gap))
+            except WentBack:
+                # A new consumer asks for its positions anew, and finds them lower than the group's.
+                self._busy_since = None
 
     async def _consume(self) -> None:
         consumer = self._bus.consumer(self.group, self.topics, self._positions)
@@ -113,12 +126,14 @@ class Worker:
     async def _step(self, consumer: Consumer) -> None:
         try:
             records = await consumer.poll(self._batch, 0.5)
+            self._polled_at = self._clock.monotonic()
+            if not records:
+                await self._look_back()
         except (BusUnavailable, Unavailable, Conflict) as error:
             # Postgres is asked too, where to start, and may be away for as long as Kafka may.
             _log.warning("poll.waiting", group=self.group, error=str(error))
             await asyncio.sleep(0.5)
             return
-        self._polled_at = self._clock.monotonic()
         if not records:
             return
         self._busy_since = self._polled_at
@@ -165,7 +180,7 @@ class Worker:
                 await asyncio.sleep(0.01 * conflicts)
             except Unavailable as error:
                 await self._wait("fold.waiting", error)
-            except Outdated:
+            except (Outdated, WentBack):
                 raise
             except Exception as error:
                 failures += 1
@@ -197,9 +212,10 @@ class Worker:
         async def kept() -> None:
             async with self._database.transaction([dead_letters.home_of(record)]) as connection:
                 await dead_letters.bury(connection, self._bus.carrier, record, reason[:500], repr(error))
-                await offsets.store(connection, self._bus.carrier, offsets.following([record]))
+                await self._store(connection, [record])
 
         await self._patiently(kept)
+        self._stored |= offsets.following([record])
         return set()
 
     async def _transact(
@@ -210,13 +226,35 @@ class Worker:
         async with self._database.transaction(workspaces) as connection:
             subjects = set(await self._fold(connection, told)) if told else set()
             if position:
-                await offsets.store(connection, self._bus.carrier, offsets.following(records))
+                await self._store(connection, records)
             if replayed is not None:
                 # No record will name these subjects again, should the process die before it has published them.
                 await self._publisher.mark_stored(connection, subjects)
                 await dead_letters.mark_replayed(connection, replayed)
             crashpoints.reached(crashpoints.FOLDED)
+        if position:
+            self._stored |= offsets.following(records)
         return subjects
+
+    async def _store(self, connection: Connection, records: Sequence[Received]) -> None:
+        await self._check(connection)
+        await offsets.store(connection, self._bus.carrier, offsets.following(records))
+
+    async def _check(self, connection: Connection) -> None:
+        """Raises WentBack where a position is lower than this worker stored it; it was told so, and positions grow.
+
+        Going on from here would leave out what was folded in the time that the database has lost.
+        """
+        known = await offsets.load(connection, self._bus.carrier, self.topics)
+        if any(known.get(partition, 0) < position for partition, position in self._stored.items()):
+            raise WentBack
+
+    async def _look_back(self) -> None:
+        """Where nothing comes nothing else would tell that the database was put back."""
+        if self._polled_at - self._looked_back_at >= LOOK_BACK_SECONDS:
+            self._looked_back_at = self._polled_at
+            async with self._database.transaction() as connection:
+                await self._check(connection)
 
     async def _publish(self, subjects: Collection[Subject], records: Sequence[Received]) -> None:
         await self._publisher.publish(subjects)
@@ -233,6 +271,7 @@ class Worker:
             if went_back:
                 epoch = await offsets.raise_epoch(connection, self._clock.now())
                 _log.error("database.went_back", group=self.group, epoch=epoch)
+        self._stored = dict(stored)
         return {partition: self._start(partition, known, stored) for partition, known in assigned.items()}
 
     def _start(self, partition: Partition, known: Assigned, stored: Mapping[Partition, int]) -> int:
@@ -273,4 +312,5 @@ def _start(partition: Partition, known: Assigned, stored: int | None) -> int:
         raise LogTruncated(
             f"{partition.topic}/{partition.number}: {start} lies beyond the end {known.end}: another log"
         )
-    return start
+    # Of what was stored and never acknowledged nobody knows whether it was published: it is published again.
+    return known.beginning if known.committed is None else start

@@ -1,6 +1,8 @@
 """One connection as uvicorn serves it, with bounds that it lacks: heads and bodies in time, heads within 64 KB."""
 
 import asyncio
+from collections.abc import Coroutine
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -116,9 +118,9 @@ class Connection(HttpToolsProtocol):
             super().on_message_complete()
         else:
             self.cycle.more_body = False
-            task = self.loop.create_task(self._serve(self.cycle))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            rest = self.cycle.exchange.answer(partial(self._served, self.cycle))
+            if rest is not None:
+                self._go_on(rest)
 
     def _begun(self) -> None:
         """What comes after the head: an exchange of the application's, or uvicorn's own way."""
@@ -143,13 +145,20 @@ class Connection(HttpToolsProtocol):
         self.headers += headers
         super().on_headers_complete()
 
-    async def _serve(self, direct: "_Direct") -> None:
-        try:
-            answer = await direct.exchange.answer()
-        finally:
-            direct.exchange.end()
+    def _go_on(self, rest: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(rest)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def _served(self, direct: "_Direct", answer: Answer) -> None:
+        direct.exchange.end()
         if self.flow.write_paused:
-            await self.flow.drain()
+            self._go_on(self._drained(direct, answer))
+        else:
+            self._answered(direct, answer)
+
+    async def _drained(self, direct: "_Direct", answer: Answer) -> None:
+        await self.flow.drain()
         self._answered(direct, answer)
 
     def _answered(self, direct: "_Direct", answer: Answer) -> None:

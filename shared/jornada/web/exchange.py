@@ -1,7 +1,7 @@
 """A request that is answered without the framework, where its cost is all that counts."""
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, Protocol
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -20,8 +20,11 @@ class Exchange(Protocol):
     def take(self, part: bytes) -> Answer | None:
         """Takes a part of the body; an answer says that no more is wanted."""
 
-    async def answer(self) -> Answer:
-        """To the whole body. Raises nothing but being cancelled."""
+    def answer(self, then: Callable[[Answer], None]) -> Coroutine[Any, Any, None] | None:
+        """Tells `then` the answer to the whole body, now or later; what is returned, if anything, is awaited for that.
+
+        Neither raises anything but being cancelled.
+        """
 
     def end(self) -> None:
         """It was answered, or its sender has gone."""

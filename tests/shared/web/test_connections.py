@@ -1,7 +1,7 @@
 """One connection, whatever comes on it: exchanges and the framework's requests in turn, slow senders, idle ones."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,9 +31,20 @@ class Echo:
         self._size += len(part)
         return Answer(413, [], b"enough") if self._size > self._most else None
 
-    async def answer(self) -> Answer:
+    def answer(self, then: Callable[[Answer], None]) -> Coroutine[Any, Any, None] | None:
+        """The first part says how: `now`, `later` (by a call back), or else by waiting."""
+        answer = Answer(200, [(b"x-way", b"exchange")], b"".join(self._parts))
+        if self._parts[:1] == [b"now"]:
+            then(answer)
+        elif self._parts[:1] == [b"later"]:
+            asyncio.get_running_loop().call_later(0.01, then, answer)
+        else:
+            return self._waited(then, answer)
+        return None
+
+    async def _waited(self, then: Callable[[Answer], None], answer: Answer) -> None:
         await asyncio.sleep(0.01)
-        return Answer(200, [(b"x-way", b"exchange")], b"".join(self._parts))
+        then(answer)
 
     def end(self) -> None:
         Echo.in_hand -= 1
@@ -102,6 +113,16 @@ async def test_exchanges_and_requests_of_the_framework_take_turns_on_one_connect
         for target, way in ((b"/echo", "exchange"), (b"/other", "asgi"), (b"/echo", "exchange"), (b"/x", "asgi")):
             writer.write(request(target, target * 3))
             assert await answer(reader) == (200, way, target * 3)
+
+
+async def test_an_answer_comes_at_once_or_later_and_nothing_is_lost_between() -> None:
+    async with line() as (reader, writer):
+        bodies = [b"now", b"later", b"waited", b"now", b"now", b"waited", b"later", b"later", b"now"]
+        for body in bodies:
+            writer.write(request(b"/echo", body))
+            assert await answer(reader) == (200, "exchange", body)
+        writer.write(b"".join(request(b"/echo", body) for body in bodies))
+        assert [(await answer(reader))[2] for _ in bodies] == bodies
 
 
 async def test_answers_come_in_the_order_of_requests_sent_at_once() -> None:

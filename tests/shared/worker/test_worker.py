@@ -1,12 +1,15 @@
 """The worker's laws: nothing lost, nothing doubled, poison set aside, passing faults waited out, the newest last."""
 
+import asyncio
+from typing import cast
+
 import pytest
 
 from jornada.bus.carrier import Assigned, LogTruncated, Partition, Received
 from jornada.bus.dead_letters import DeadLetters, Limit, TooManyDeadLetters
 from jornada.bus.offsets import SEQUENCE_BITS
 from jornada.bus.publisher import Publisher
-from jornada.bus.worker import Worker
+from jornada.bus.worker import LOOK_BACK_SECONDS, Worker
 from jornada.clock import SetClock
 from jornada.db import Conflict, Connection, Database, Unavailable
 from tests.shared.worker.toy import AT, TOPIC, WORKSPACE, Counts, Finished, Script, received, subject
@@ -211,3 +214,45 @@ async def test_a_gap_that_opens_while_it_reads_is_skipped_too(database: Database
     with pytest.raises(Finished):
         await worker_on(script, database, Counts(), Limit(skips_gaps=True)).run()
     assert subject("bia").id in await counted(database)
+
+
+@pytest.mark.parametrize("idle", [False, True])
+async def test_a_database_that_is_put_back_while_the_worker_runs_is_fed_again(database: Database, idle: bool) -> None:
+    early = [received(0, "ana"), received(1, "ana")]
+    late: list[Received] = [] if idle else [received(2, "bia")]
+    script = Script(early, late, [*early, *late])
+    counts = Counts()
+    worker = worker_on(script, database, counts)
+
+    async def put_back() -> None:
+        async with database.transaction([WORKSPACE]) as connection:
+            for table in ("offsets", "counts", "seen"):
+                await connection.execute(f"delete from {table}")
+        script.known = Assigned(2, 0, 1_000_000)
+        cast(SetClock, worker._clock).seconds += LOOK_BACK_SECONDS
+
+    script.meanwhile[1] = put_back
+    with pytest.raises(Finished):
+        await worker.run()
+    assert await counted(database) == {subject("ana").id: 2} | ({} if idle else {subject("bia").id: 1})
+    async with database.transaction() as connection:
+        assert await connection.fetchval("select value from epoch") > 0
+    assert script.starts == {P0: 0}
+
+
+async def test_what_was_stored_and_never_acknowledged_is_published_again(database: Database) -> None:
+    counts = Counts()
+    batch = [received(0, "ana"), received(1, "bia")]
+    crashed = Script(batch)
+    crashed.down = 1_000_000
+    worker = worker_on(crashed, database, counts)
+    running = asyncio.create_task(worker.run())
+    while len(await counted(database)) < 2:  # noqa: ASYNC110 - the database tells nobody
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait([running])
+    script = Script(batch, known=Assigned(None, 0, 2))
+    await ran(script, database, counts)
+    assert script.starts == {P0: 0}
+    assert len(script.published) == 2
+    assert await counted(database) == {subject("ana").id: 1, subject("bia").id: 1}

@@ -1,6 +1,6 @@
 """A toy service that counts records by subject, and a scripted stream for it: enough to hold the worker to its laws."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from jornada.bus.carrier import (
     Positions,
     Received,
     Record,
+    Then,
     Tombstone,
 )
 from jornada.bus.offsets import NEXT_VERSION
@@ -108,7 +109,10 @@ class Counts:
 
 
 class Script:
-    """A stream whose one consumer is handed the batches given; it keeps what is published and committed."""
+    """A stream whose one consumer is handed the batches given; it keeps what is published and committed.
+
+    `meanwhile` is done before the poll of that number.
+    """
 
     carrier = "script"
 
@@ -123,7 +127,8 @@ class Script:
         self.down = 0
         self.gaps = 0
         self.keep_commits = True
-        self.on_empty: Consumer | None = None
+        self.meanwhile: dict[int, Callable[[], Awaitable[None]]] = {}
+        self.polls = 0
 
     async def start(self) -> None: ...
 
@@ -134,6 +139,9 @@ class Script:
             self.down -= 1
             raise BusUnavailable("scripted")
         self.published += records
+
+    def submit(self, records: Sequence[Record], deadline: float, then: Then) -> bool:
+        return False
 
     async def forget(self, tombstones: Sequence[Tombstone], deadline: float = 8.5) -> None:
         self.forgotten += tombstones
@@ -162,6 +170,9 @@ class _Scripted:
     async def stop(self) -> None: ...
 
     async def poll(self, max_records: int, timeout: float) -> Sequence[Received]:
+        if (act := self._script.meanwhile.get(self._script.polls)) is not None:
+            await act()
+        self._script.polls += 1
         if self._script.gaps:
             self._script.gaps -= 1
             raise LogTruncated("scripted")
