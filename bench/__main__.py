@@ -6,8 +6,9 @@ import sys
 
 from bench.ingest import comparison as ingest
 from bench.journey import comparison as journey
+from bench.replay import comparison as replay
 
-_SUBJECTS = {"ingest": ingest.run, "journey": journey.run}
+_SUBJECTS = {"ingest": ingest.run, "journey": journey.run, "replay": replay.run}
 
 
 def main() -> None:

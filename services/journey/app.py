@@ -25,6 +25,7 @@ from services.journey.api import (
     erasures,
     exports,
     identity,
+    replays,
     retention,
     segments,
     snapshots,
@@ -40,6 +41,7 @@ from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.merging import Merger
 from services.journey.worker.months import Months
 from services.journey.worker.refolding import Refolder
+from services.journey.worker.replaying import Replayer
 from services.journey.worker.retention import Expiry
 from services.journey.worker.silence import fire
 
@@ -75,6 +77,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     ticker = Ticker(database=database, publisher=publisher, clock=clock, fire=fire, folded_until=lag.folded_until)
     refolder = Refolder(database, publisher, clock)
     earlier = EarlierEmails(database, publisher, clock)
+    replayer = Replayer(database, publisher, clock)
     app = application("journey", _ABOUT, checks={"service": health.check}, lag=lag)
     customers.serve(app, gate, database, clock)
     exports.serve(app, gate, database, clock)
@@ -85,6 +88,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     vocabulary.serve(app, gate, database, clock)
     retention.serve(app, gate, database, clock)
     snapshots.serve(app, gate, database)
+    replays.serve(app, gate, database, clock)
     erasures.serve(app, gate, database, eraser, pseudonyms)
     serve_dead_letters(app, gate, DeadLetters(database), worker)
     return Service(
@@ -98,6 +102,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
             ("ticker", ticker.run),
             ("refolder", refolder.run),
             ("earlier_emails", earlier.run),
+            ("replayer", replayer.run),
             ("expiry", Expiry(database, publisher, clock).run),
             ("months", Months(database, clock).run),
             ("heartbeats", Heartbeats(bus, [JOURNEYS.name]).run),

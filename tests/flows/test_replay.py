@@ -1,6 +1,8 @@
-"""Everything is read again from the start, every derived table dropped: no alert is told again, nothing is sent."""
+"""Everything is read or told again from the start, whatever was dropped: no alert is told again, nothing is sent."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +17,11 @@ from tests.flows.system import System, fresh_database, running
 
 FROM_THE_START = [f"delete from {service}.offsets" for service in ("ingest", "journey", "scoring", "notify")]
 DERIVED = ["truncate scoring.subjects, scoring.identifiers, scoring.history"]
+DAMAGED = [
+    "update journey.subjects set snapshot = '{}', state = '[]' where merged_into is null",
+    "delete from journey.sessions",
+    "delete from journey.timers",
+]
 FACTS = [
     "truncate scoring.recorded_bands, scoring.crossings",
     "truncate scoring.subjects, scoring.identifiers, scoring.history",
@@ -79,3 +86,33 @@ async def test_a_replay_from_the_start_alerts_nobody_and_sends_nothing(
             await system.settled(90)
             after = await facts(system)
         assert (after == before) == (forgotten is DERIVED)
+
+
+@pytest.mark.timeout(240)
+async def test_journeys_told_anew_from_what_is_stored_alert_nobody_and_send_nothing(
+    carrier: Carrier, postgres_url: str, tmp_path: Path
+) -> None:
+    secrets = (draw_write_key(), draw_api_token())
+    async with fresh_database(postgres_url) as url, told_once(carrier, url, tmp_path, secrets) as system:
+        before = await facts(system)
+        await execute(url, DAMAGED)
+        replayed = await _replayed(system)
+        assert (replayed["status"], replayed["changed"]) == ("done", replayed["compared"])
+        await system.settled(90)
+        await asyncio.sleep(1)
+        await system.settled(90)
+        assert await facts(system) == before
+
+
+async def _replayed(system: System) -> dict[str, object]:
+    """What the command line comes to, by the replay that it began and followed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("JORNADA_")}
+    settings = {"JORNADA_JOURNEY_URL": system.urls["journey"], "JORNADA_API_TOKEN": system.api_token}
+    ran = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "jornada.cli.main", "replay", env=kept | settings, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await ran.communicate()
+    (newest,) = (await system.ask("journey", "/v1/replays", limit=1))["items"]
+    assert (ran.returncode, said.decode().split("\t")[0]) == (0, newest["status"])
+    found: dict[str, object] = newest
+    return found

@@ -348,7 +348,7 @@ async def test_who_is_left_with_nothing_is_published_so_and_may_get_it_back(data
     assert not any(record.key.endswith(str(silent).encode()) for record in folding_.topic.records)
     async with database.transaction([folding_.workspace]) as connection:
         listed = await portraits.listed(connection, folding_.workspace, portraits.Filter("customer"), 9, None)
-        stored = await portraits.stored(connection, folding_.workspace, 9, None)
+        stored = await portraits.subjects_after(connection, folding_.workspace, 9, None)
     assert listed == []
     assert before.subject_id not in [id_ for id_, _ in stored]
     await speak(folding_, {"Plan Booked": None})

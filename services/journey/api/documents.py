@@ -39,12 +39,12 @@ _BECAUSE = {
 }
 
 
-def instant(as_of: datetime | None, now: datetime) -> datetime:
-    """The instant asked for, in UTC; a 400 for one without a zone."""
+def instant(as_of: datetime | None, now: datetime, name: str = "as_of") -> datetime:
+    """The instant asked for by a query's name, in UTC; a 400 for one without a zone."""
     if as_of is None:
         return now
     if as_of.tzinfo is None:
-        raise Problem(400, "invalid", "as_of needs a zone, as in 2026-01-31T00:00:00Z.")
+        raise Problem(400, "invalid", f"{name} needs a zone, as in 2026-01-31T00:00:00Z.")
     return as_of.astimezone(UTC)
 
 

@@ -60,7 +60,7 @@ def single(reading: Reading) -> State:
         consents=_consents(reading),
         referrals=[key] if kind == "referral_made" else [],
         deletions=[key] if kind == "account_deleted" else [],
-        groups=_groups(reading),
+        groups=groups(reading),
         account_traits=_account_traits(reading),
         live=None if touchpoint.history else received,
         history=received if touchpoint.history and touchpoint.role != "import" else None,
@@ -72,7 +72,7 @@ def shares(readings: Sequence[Reading]) -> Mapping[str, State]:
 
     Of more accounts than a state tells, those it tells have theirs.
     """
-    facts = sorted((reading.key, reading.touchpoint.group_id) for reading in readings if _groups(reading))
+    facts = sorted((reading.key, reading.touchpoint.group_id) for reading in readings if groups(reading))
     if not facts:
         return {}
     instants = [key[0] for key, _ in facts]
@@ -167,7 +167,8 @@ def _consents(reading: Reading) -> dict[str, Register]:
     return {f"{channel}/{purpose}"[:_LONGEST_NAME]: (*reading.key, str(status))}
 
 
-def _groups(reading: Reading) -> dict[str, Key]:
+def groups(reading: Reading) -> dict[str, Key]:
+    """The account to which a touchpoint says that its person belongs, and when."""
     touchpoint = reading.touchpoint
     if touchpoint.type != "group" or touchpoint.group_id is None or reading.account is not None or reading.ours:
         return {}

@@ -83,6 +83,18 @@ async def of(
     )
 
 
+async def by_customer(
+    connection: Connection, workspace: WorkspaceId, customers: Collection[UUID], vocabulary: int
+) -> dict[tuple[SubjectId, SubjectId], State | None]:
+    """What customers add to accounts; None for what another fold or vocabulary made."""
+    rows = await connection.fetch(
+        "select account, customer, share from account_shares where workspace = $1 and customer = any($2)",
+        workspace,
+        list(customers),
+    )
+    return {(SubjectId(row["account"]), SubjectId(row["customer"])): _state(row["share"], vocabulary) for row in rows}
+
+
 async def enqueue(connection: Connection, workspace: WorkspaceId, subjects: Collection[SubjectId]) -> None:
     """Asks for subjects to be folded again. Those who ask never wait for each other."""
     await connection.execute(

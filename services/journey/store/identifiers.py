@@ -132,6 +132,37 @@ async def locked_by_id(connection: Connection, workspace: WorkspaceId, ids: Coll
     return {row["id"]: _stored(row) for row in rows}
 
 
+async def people_after(
+    connection: Connection, workspace: WorkspaceId, after: UUID, until: UUID, most: int
+) -> dict[UUID, Named]:
+    """Up to `most` identifiers of people, by their drawn ids, after one and until another."""
+    rows = await connection.fetch(
+        """select id, type, value from identifiers
+           where workspace = $1 and id > $2 and id <= $3 and type <> 'account' order by id limit $4""",
+        workspace,
+        after,
+        until,
+        most,
+    )
+    return {row["id"]: Named(row["type"], row["value"]) for row in rows}
+
+
+async def accounts_after(
+    connection: Connection, workspace: WorkspaceId, after: str, until: UUID, most: int
+) -> dict[UUID, Stored]:
+    """Up to `most` accounts' identifiers, by value, after one; none drawn after `until`."""
+    rows = await connection.fetch(
+        """select type, value, id, stored, stated, customer, sharing from identifiers
+           where workspace = $1 and type = 'account' and value > $2 and id <= $3
+           order by value limit $4""",
+        workspace,
+        after,
+        until,
+        most,
+    )
+    return {row["id"]: _stored(row) for row in rows}
+
+
 async def placed(connection: Connection, workspace: WorkspaceId, customers: Collection[UUID]) -> list[Stored]:
     """Everything that is placed with these customers, stated or not."""
     rows = await connection.fetch(

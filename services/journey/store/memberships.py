@@ -1,5 +1,6 @@
 """Who is in which segment and persona now."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -40,6 +41,22 @@ async def replace(
         workspace,
         *columns,
     )
+
+
+async def of(
+    connection: Connection, workspace: WorkspaceId, subjects: Collection[UUID]
+) -> dict[SubjectId, list[Member]]:
+    """In which the subjects are: segments before personas, by name."""
+    rows = await connection.fetch(
+        """select role, name, subject, entered_at from memberships where workspace = $1 and subject = any($2)
+           order by role desc, name""",
+        workspace,
+        list(subjects),
+    )
+    found: dict[SubjectId, list[Member]] = defaultdict(list)
+    for row in rows:
+        found[SubjectId(row["subject"])].append(Member(row["role"], row["name"], row["subject"], row["entered_at"]))
+    return found
 
 
 async def among(

@@ -192,18 +192,28 @@ async def listed(
     return [decode(row["snapshot"], JourneySnapshot) for row in rows]
 
 
-async def stored(
+async def subjects_after(
     connection: Connection, workspace: WorkspaceId, limit: int, after: UUID | None
-) -> list[tuple[UUID, bytes]]:
-    """Up to `limit` subjects' stored snapshots as published, by id, after the one named."""
+) -> list[tuple[SubjectId, SubjectType]]:
+    """Up to `limit` customers and accounts, by id, after the one named."""
     rows = await connection.fetch(
-        """select id, snapshot from subjects where workspace = $1 and stage is not null
+        """select id, type from subjects where workspace = $1 and stage is not null
              and ($2::uuid is null or id > $2) order by id limit $3""",
         workspace,
         after,
         limit,
     )
-    return [(row["id"], row["snapshot"]) for row in rows]
+    return [(row["id"], row["type"]) for row in rows]
+
+
+async def stored(connection: Connection, workspace: WorkspaceId, ids: Sequence[SubjectId]) -> list[bytes]:
+    """The subjects' stored snapshots as published, by id."""
+    rows = await connection.fetch(
+        "select snapshot from subjects where workspace = $1 and id = any($2) and stage is not null order by id",
+        workspace,
+        ids,
+    )
+    return [row["snapshot"] for row in rows]
 
 
 async def states(

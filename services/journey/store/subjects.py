@@ -69,6 +69,34 @@ async def locked(connection: Connection, workspace: WorkspaceId, ids: Collection
     }
 
 
+async def folds(connection: Connection, workspace: WorkspaceId, ids: Collection[UUID]) -> dict[SubjectId, int]:
+    """By which fold each was made that exists; their rows locked in the order of their ids."""
+    rows = await connection.fetch(
+        "select id, fold from subjects where workspace = $1 and id = any($2) order by id for no key update",
+        workspace,
+        sorted(ids),
+    )
+    return {SubjectId(row["id"]): row["fold"] for row in rows}
+
+
+async def saved(
+    connection: Connection, workspace: WorkspaceId, ids: Collection[UUID], vocabulary: int
+) -> dict[SubjectId, Saved]:
+    """Those that exist, as they were stored; without a state where it is of another fold or vocabulary."""
+    rows = await connection.fetch(
+        """select id, type, version, case when fold = $3 and vocabulary = $4 or merged_into is not null then state end,
+                  sessions, snapshot, merged_into, stage, name, account, stays
+           from subjects where workspace = $1 and id = any($2)""",
+        workspace,
+        list(ids),
+        FOLD,
+        vocabulary,
+    )
+    return {
+        SubjectId(row["id"]): Saved(row["id"], row["type"], row["version"], row[3] or b"", *row[4:]) for row in rows
+    }
+
+
 def kept(stays: bytes | None) -> Kept | None:
     """Stored stays, decoded."""
     return None if stays is None else decode(stays, Kept)

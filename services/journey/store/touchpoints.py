@@ -1,10 +1,12 @@
 """Touchpoints as they were accepted, each with the identifier that owns it."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
+
+import asyncpg
 
 from jornada.db import Connection
 from jornada.events import SubjectId, Touchpoint, WorkspaceId, decode, encode
@@ -20,6 +22,70 @@ class Place(NamedTuple):
     occurred_at: datetime
     message_id: str
     source: str
+
+
+class Kept(NamedTuple):
+    """A touchpoint with what is stored beside it."""
+
+    place: Place
+    device: str | None
+    user: str | None
+    reading: Reading
+
+    @property
+    def fits(self) -> bool:
+        """Whether that is what it says."""
+        return self.device == _device(self.reading) and self.user == self.reading.touchpoint.user_id
+
+
+async def by_owner(
+    connection: Connection, workspace: WorkspaceId, after: Place, most: int, vocabulary: Vocabulary
+) -> list[Kept]:
+    """Up to `most` touchpoints after a place, in the order of their owners."""
+    rows = await connection.fetch(
+        """select owner, occurred_at, message_id, source, device, user_id, record from touchpoints
+           where workspace = $1 and (owner, occurred_at, message_id, source) > ($2, $3, $4, $5)
+           order by owner, occurred_at, message_id, source limit $6""",
+        workspace,
+        *after,
+        most,
+    )
+    return [_kept(row, vocabulary) for row in rows]
+
+
+async def by_device(
+    connection: Connection,
+    workspace: WorkspaceId,
+    after: tuple[str, datetime, str, str],
+    most: int,
+    vocabulary: Vocabulary,
+) -> list[Kept]:
+    """Up to `most` touchpoints without a user id after a place, in the order of their devices."""
+    rows = await connection.fetch(
+        """select owner, occurred_at, message_id, source, device, user_id, record from touchpoints
+           where workspace = $1 and device is not null and user_id is null
+             and (device, occurred_at, message_id, source) > ($2, $3, $4, $5)
+           order by device, occurred_at, message_id, source limit $6""",
+        workspace,
+        *after,
+        most,
+    )
+    return [_kept(row, vocabulary) for row in rows]
+
+
+def _kept(row: asyncpg.Record, vocabulary: Vocabulary) -> Kept:
+    place = Place(row["owner"], row["occurred_at"], row["message_id"], row["source"])
+    return Kept(place, row["device"], row["user_id"], read(decode(row["record"], Touchpoint), vocabulary))
+
+
+async def counts(connection: Connection, workspace: WorkspaceId, owners: Collection[UUID]) -> dict[UUID, int]:
+    """How many touchpoints each of the owners has that has any."""
+    rows = await connection.fetch(
+        "select owner, count(*) as number from touchpoints where workspace = $1 and owner = any($2) group by owner",
+        workspace,
+        list(owners),
+    )
+    return {row["owner"]: row["number"] for row in rows}
 
 
 async def add(connection: Connection, workspace: WorkspaceId, owned: Sequence[tuple[UUID, Reading]]) -> None:
@@ -82,6 +148,21 @@ async def anonymous(connection: Connection, workspace: WorkspaceId, device: str,
     return [Place(row["owner"], row["occurred_at"], row["message_id"], row["source"]) for row in rows]
 
 
+async def strays(
+    connection: Connection, workspace: WorkspaceId, devices: Mapping[str, UUID]
+) -> list[tuple[Place, UUID]]:
+    """The touchpoints without a user id that devices' own identifiers do not own, each with that identifier's id."""
+    rows = await connection.fetch(
+        """select owner, occurred_at, message_id, source, own
+           from unnest($2::text[], $3::uuid[]) as given (value, own)
+           join touchpoints on workspace = $1 and device = value and user_id is null and owner <> own""",
+        workspace,
+        list(devices),
+        list(devices.values()),
+    )
+    return [(Place(row["owner"], row["occurred_at"], row["message_id"], row["source"]), row["own"]) for row in rows]
+
+
 async def move(connection: Connection, workspace: WorkspaceId, moves: Sequence[tuple[Place, UUID]]) -> None:
     """Gives touchpoints to other owners."""
     await connection.executemany(
@@ -94,7 +175,7 @@ async def move(connection: Connection, workspace: WorkspaceId, moves: Sequence[t
 async def give(connection: Connection, workspace: WorkspaceId, moves: Sequence[tuple[UUID, Reading, UUID]]) -> None:
     """Gives touchpoints of owners to others, as what they mean now would have it."""
     await connection.executemany(
-        """update touchpoints set owner = $6, device = $7
+        """update touchpoints set owner = $6, device = $7, user_id = $8
            where workspace = $1 and owner = $2 and occurred_at = $3 and message_id = $4 and source = $5""",
         [
             (
@@ -105,6 +186,7 @@ async def give(connection: Connection, workspace: WorkspaceId, moves: Sequence[t
                 reading.touchpoint.source,
                 to,
                 _device(reading),
+                reading.touchpoint.user_id,
             )
             for owner, reading, to in moves
         ],

@@ -13,6 +13,7 @@ from jornada.instants import micros
 from services.journey.domain import emails, identity
 from services.journey.domain.identity import Named, Placement, Sharing, Statement
 from services.journey.domain.reading import Reading
+from services.journey.domain.stating import is_alias, names, pairs
 from services.journey.store import facts, identifiers, merges, neighbourhoods, refusals, touchpoints
 from services.journey.store.facts import Pair
 from services.journey.store.identifiers import Stored
@@ -54,7 +55,7 @@ async def attribute(connection: Connection, workspace: WorkspaceId, fresh: Seque
     """Stores identifiers, facts and touchpoints of the batch, locks what it names, and says what follows."""
     batch = _facts(fresh)
     known, seeds = await _stated(connection, workspace, batch)
-    result = Attribution(owned=[(_owner(reading, known), reading) for reading in fresh])
+    result = Attribution(owned=[(owner_of(reading, known), reading) for reading in fresh])
     await touchpoints.add(connection, workspace, result.owned)
     before, now = await _judged_anew(connection, workspace, seeds, result) if seeds else ({}, {})
     known |= now
@@ -78,35 +79,12 @@ async def state_again(connection: Connection, workspace: WorkspaceId, stored: Se
     return await regroup(connection, workspace, seeds)
 
 
-def names(reading: Reading) -> list[tuple[Named, bool]]:
-    """The identifiers that a touchpoint names, and whether it states each (`alias` presumes its previous user id)."""
-    touchpoint = reading.touchpoint
-    previous = touchpoint.previous_id if touchpoint.type == "alias" and not reading.ours else None
-    email = emails.stated(reading)
-    given = (
-        ("user_id", touchpoint.user_id, True),
-        ("anonymous_id", touchpoint.anonymous_id, True),
-        ("account", reading.account if reading.ours else touchpoint.group_id, True),
-        ("anonymous_id", previous, True),
-        ("user_id", previous, False),
-        ("email", None if email is None else email[0], True),
-    )
-    return [(Named(type_, value), stated) for type_, value, stated in given if value is not None]
-
-
-def pairs(reading: Reading) -> list[tuple[str, str]]:
-    """The devices, each with the user id, that a touchpoint says are one's."""
-    touchpoint = reading.touchpoint
-    if touchpoint.user_id is None or reading.ours:
-        return []
-    previous = touchpoint.previous_id if touchpoint.type == "alias" else None
-    return [(device, touchpoint.user_id) for device in (touchpoint.anonymous_id, previous) if device is not None]
-
-
-def is_alias(reading: Reading) -> bool:
-    """Whether a touchpoint says that two ids are one's."""
-    touchpoint = reading.touchpoint
-    return bool(touchpoint.type == "alias" and touchpoint.previous_id and touchpoint.user_id and not reading.ours)
+async def state_all(
+    connection: Connection, workspace: WorkspaceId, stored: Sequence[Reading]
+) -> Mapping[Named, Stored]:
+    """Stores what stored touchpoints state, as far as it is not known, and judges nobody; returns whom they name."""
+    known, _ = await _stated(connection, workspace, _facts(stored))
+    return known
 
 
 def _facts(fresh: Iterable[Reading]) -> _Facts:
@@ -248,7 +226,8 @@ def _compare(before: Mapping[Named, Stored], placed: Mapping[Named, Placement], 
         result.lost[SubjectId(customer)] = None if survivor is None else SubjectId(survivor)
 
 
-def _owner(reading: Reading, known: Mapping[Named, Stored]) -> UUID:
+def owner_of(reading: Reading, known: Mapping[Named, Stored]) -> UUID:
+    """The identifier that owns a touchpoint; of one without a user id its device, whoever used it."""
     touchpoint = reading.touchpoint
     if reading.account is not None:
         return known[Named("account", reading.account)].node.id
@@ -290,24 +269,23 @@ async def _reattributed(
         for place, (_, reading) in enumerate(result.owned)
     }
     changed: set[UUID] = set()
-    for device in devices:
-        moves = await _moves(connection, workspace, device)
-        if moves:
-            await touchpoints.move(connection, workspace, moves)
-        for place, owner in moves:
-            number = fresh.get((place.source, place.message_id))
-            if number is None:
-                changed |= {place.owner, owner}
-            else:
-                result.owned[number] = (owner, result.owned[number][1])
+    own = {each.value: each.stored.node.id for each in devices if each.stored.placement.sharing is not Sharing.SHARED}
+    moves = await touchpoints.strays(connection, workspace, own) if own else []
+    for device in (each for each in devices if each.value not in own):
+        moves += await _moves(connection, workspace, device)
+    if moves:
+        await touchpoints.move(connection, workspace, moves)
+    for place, owner in moves:
+        number = fresh.get((place.source, place.message_id))
+        if number is None:
+            changed |= {place.owner, owner}
+        else:
+            result.owned[number] = (owner, result.owned[number][1])
     return changed
 
 
 async def _moves(connection: Connection, workspace: WorkspaceId, device: _Device) -> list[tuple[Place, UUID]]:
-    own = device.stored.node.id
-    if device.stored.placement.sharing is not Sharing.SHARED:
-        places = await touchpoints.anonymous(connection, workspace, device.value, None)
-        return [(place, own) for place in places if place.owner != own]
+    """What a shared device's facts give to others than who has it."""
     turns = await touchpoints.facts(connection, workspace, device.value)
     since = device.since
     if since is not None and not any(key[0] < micros(since) for key, _ in turns):

@@ -9,11 +9,12 @@ from jornada.events import SubjectId, WorkspaceId
 from services.journey.domain import emails
 from services.journey.domain.identity import Named, Sharing, Statement
 from services.journey.domain.reading import Reading
+from services.journey.domain.stating import is_alias, names, pairs
 from services.journey.domain.vocabulary import SHIPPED
 from services.journey.store import accepted, accounts, facts, identifiers, neighbourhoods, touchpoints
 from services.journey.store.identifiers import Stored
 from services.journey.store.touchpoints import Place
-from services.journey.worker.attribution import Attribution, is_alias, names, pairs, regroup
+from services.journey.worker.attribution import Attribution, regroup
 
 
 class Gone(NamedTuple):

@@ -29,10 +29,11 @@ from jornada.pseudonyms import Pseudonyms
 from services.journey.domain.identity import Sharing
 from services.journey.domain.reading import Reading, read
 from services.journey.domain.segments import InForce
+from services.journey.domain.stating import names
 from services.journey.domain.vocabulary import SHIPPED, Vocabulary
 from services.journey.store import accepted, identifiers, in_force, months, retention, subjects, touchpoints
 from services.journey.worker import journeys, settling
-from services.journey.worker.attribution import Attribution, attribute, names
+from services.journey.worker.attribution import Attribution, attribute
 from services.journey.worker.journeys import Changes
 from services.journey.worker.settling import Held
 from services.journey.worker.sifting import erased_among, sifted

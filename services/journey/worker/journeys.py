@@ -56,11 +56,16 @@ def outdated(row: Row, vocabulary: Vocabulary) -> bool:
     return row.fold < FOLD or row.vocabulary != vocabulary.version
 
 
+def check_newest(folds: Mapping[SubjectId, int]) -> None:
+    """Raises Outdated for a subject of a newer fold."""
+    newest = max(folds.values(), default=FOLD)
+    if newest > FOLD:
+        raise Outdated(f"a journey of fold {newest} is stored; this release makes fold {FOLD}")
+
+
 def check_folds(rows: Mapping[SubjectId, Row], changes: Changes, vocabulary: Vocabulary) -> None:
     """Has outdated states folded again; raises Outdated for one of a newer fold."""
-    for row in rows.values():
-        if row.fold > FOLD:
-            raise Outdated(f"a journey of fold {row.fold} is stored; this release makes fold {FOLD}")
+    check_newest({row.id: row.fold for row in rows.values()})
     people = [row for row in rows.values() if row.type == "customer" and row.merged_into is None]
     old = {row.id for row in people if outdated(row, vocabulary)}
     changes.refold |= {customer for customer in changes.customers() if changes.sources(customer) & old}
@@ -71,7 +76,7 @@ async def after(
 ) -> dict[SubjectId, Journey]:
     """The journeys of everybody concerned, with their sessions and shares of accounts stored."""
     whole = {customer for customer in changes.customers() if customer in changes.refold}
-    told = await _told(connection, workspace, whole, in_force.vocabulary)
+    told = await every_touchpoint(connection, workspace, whole, in_force.vocabulary)
     states = {customer: folding.fold(told[customer]) for customer in whole}
     for customer in changes.customers() - whole:
         bases = [rows[source].state for source in sorted(changes.sources(customer)) if source in rows]
@@ -100,7 +105,7 @@ async def _walks(
             onward = resumed(rows[customer].state, rows[customer].kept, in_force, new)
             if onward is not None:
                 walks[customer] = onward
-    whole = await _told(connection, workspace, changes.customers() - walks.keys(), in_force.vocabulary)
+    whole = await every_touchpoint(connection, workspace, changes.customers() - walks.keys(), in_force.vocabulary)
     return walks | {customer: Walk(then=readings) for customer, readings in whole.items()}
 
 
@@ -109,7 +114,7 @@ def _all_later(new: Sequence[Reading], state_: State) -> bool:
     return state_.last is not None and all(reading.ours or reading.key[0] > state_.last[0] for reading in new)
 
 
-async def _told(
+async def every_touchpoint(
     connection: Connection, workspace: WorkspaceId, customers: Collection[SubjectId], vocabulary: Vocabulary
 ) -> dict[SubjectId, list[Reading]]:
     """Every touchpoint of the customers; those that the vocabulary makes their accounts' own are given to these."""
@@ -170,24 +175,25 @@ async def _shares(
     vocabulary: Vocabulary,
 ) -> None:
     """Stores what each person adds to their accounts, and asks for those accounts to be folded."""
-    divided = {customer for customer in states if len(states[customer].groups) > 1}
-    told = told | await _told(connection, workspace, divided - told.keys(), vocabulary)
+    several = {customer for customer in states if len(states[customer].groups) > 1}
+    told = told | await every_touchpoint(connection, workspace, several - told.keys(), vocabulary)
     ids = await account_ids(connection, workspace, list(states.values()))
     shares: dict[tuple[SubjectId, SubjectId], State] = {}
     for customer, each in states.items():
-        for account, added in _divided(each, told.get(customer, [])).items():
+        for account, added in divided(each, told.get(customer, [])).items():
             shares[ids[account], customer] = added
     if shares:
         await accounts.save(connection, workspace, shares, vocabulary.version)
     concerned = {account for account, _ in shares}
-    shrinking = changes.refold.union(changes.lost, *changes.gathered.values()) | divided
+    shrinking = changes.refold.union(changes.lost, *changes.gathered.values()) | several
     if shrinking:
         concerned |= await accounts.forget(connection, workspace, shrinking, shares.keys())
     if concerned:
         await accounts.enqueue(connection, workspace, concerned)
 
 
-def _divided(whole: State, told: Sequence[Reading]) -> Mapping[str, State]:
+def divided(whole: State, told: Sequence[Reading]) -> Mapping[str, State]:
+    """What a person adds to each account; `told` are all their touchpoints, if they belonged to several."""
     if len(whole.groups) > 1:
         return folding.shares([reading for reading in told if not reading.ours])
     return {account: state.share(whole, account) for account in whole.groups}

@@ -37,7 +37,7 @@ class Held(NamedTuple):
     walk: Walk = Walk()
 
 
-class _Told(NamedTuple):
+class Told(NamedTuple):
     """What is stored of a subject, and the next instant at which time alone changes it."""
 
     saved: Saved
@@ -54,10 +54,19 @@ async def settle(
     """
     if not held:
         return {}
+    versions = await subjects.draw_versions(connection, len(held))
+    told = await tell(connection, workspace, in_force, held, versions)
+    await keep(connection, workspace, in_force, told)
+    return {Subject(workspace, each.saved.id): each.saved.version for each in told if each.saved.event is not None}
+
+
+async def tell(
+    connection: Connection, workspace: WorkspaceId, in_force: InForce, held: Sequence[Held], versions: Sequence[int]
+) -> list[Told]:
+    """What is to be stored of subjects under these versions."""
     names = await identifiers.members(connection, workspace, [each.id for each in held])
     accounts = await account_ids(connection, workspace, [each.state for each in held])
     published = await subjects.published(connection, workspace, [each.id for each in held if each.state.first is None])
-    versions = await subjects.draw_versions(connection, len(held))
     told = []
     for each, version in zip(held, versions, strict=True):
         account = account_of(each.state) if each.type == "customer" else None
@@ -72,16 +81,32 @@ async def settle(
         )
         if each.id in published:
             left = nothing_left(standing, in_force.rules, each.as_of, version)
-            told.append(_Told(_saved(each, version, None, None)._replace(event=encode(left)), (), None))
+            told.append(Told(_saved(each, version, None, None)._replace(event=encode(left)), [], None))
         else:
             told.append(_told(each, standing, in_force, version))
+    return told
+
+
+async def keep(connection: Connection, workspace: WorkspaceId, in_force: InForce, told: Sequence[Told]) -> None:
+    """Stores it."""
+    if not told:
+        return
     await subjects.save(connection, workspace, [each.saved for each in told], in_force.vocabulary.version)
     if in_force.version:
-        people = [each.id for each in held if each.type == "customer"]
+        people = [each.saved.id for each in told if each.saved.type == "customer"]
         members = [member for each in told for member in each.members]
         await memberships.replace(connection, workspace, people, members)
     await _set_timers(connection, workspace, [(each.saved.id, each.next) for each in told])
-    return {Subject(workspace, each.saved.id): each.saved.version for each in told if each.saved.event is not None}
+
+
+async def stored(
+    connection: Connection, workspace: WorkspaceId, in_force: InForce, ids: Collection[SubjectId]
+) -> dict[SubjectId, Told]:
+    """What is stored of those that exist; of what an older fold or vocabulary told without its state."""
+    saved = await subjects.saved(connection, workspace, ids, in_force.vocabulary.version)
+    members = await memberships.of(connection, workspace, ids) if in_force.version else {}
+    due = await timers.due(connection, workspace, ids, TIMER)
+    return {id_: Told(each, members.get(id_, []), due.get(id_)) for id_, each in saved.items()}
 
 
 async def bury(
@@ -91,14 +116,20 @@ async def bury(
     if not lost:
         return {}
     versions = await subjects.draw_versions(connection, len(lost))
-    saved = []
-    for (loser, (type_, survivor)), version in zip(lost.items(), versions, strict=True):
-        event = MergedInto(workspace=workspace, subject_type=type_, subject_id=loser, version=version, into=survivor)
-        saved.append(Saved(loser, type_, version, encode(EMPTY), event=encode(event), merged_into=survivor))
+    saved = [
+        buried(workspace, loser, type_, survivor, version)
+        for (loser, (type_, survivor)), version in zip(lost.items(), versions, strict=True)
+    ]
     await subjects.save(connection, workspace, saved)
     await memberships.replace(connection, workspace, lost, [])
     await timers.drop(connection, [(workspace, loser, TIMER) for loser in lost])
     return {Subject(workspace, each.id): each.version for each in saved}
+
+
+def buried(workspace: WorkspaceId, loser: SubjectId, type_: SubjectType, into: SubjectId, version: int) -> Saved:
+    """What is stored of a subject that is another one now."""
+    event = MergedInto(workspace=workspace, subject_type=type_, subject_id=loser, version=version, into=into)
+    return Saved(loser, type_, version, encode(EMPTY), event=encode(event), merged_into=into)
 
 
 async def account_ids(
@@ -112,7 +143,7 @@ async def account_ids(
     return {named.value: SubjectId(stored.node.id) for named, stored in found.items()}
 
 
-def _told(held: Held, standing: Standing, in_force: InForce, version: int) -> _Told:
+def _told(held: Held, standing: Standing, in_force: InForce, version: int) -> Told:
     entries = timeline(held.state, in_force.rules)
     watched = in_force if held.type == "customer" else InForce(in_force.rules)
     stays = walked(held.walk, watched, entries)
@@ -122,12 +153,12 @@ def _told(held: Held, standing: Standing, in_force: InForce, version: int) -> _T
     standing = msgspec.structs.replace(standing, stays=passed(stays, watched, view, now))
     made = snapshot(held.state, standing, in_force.rules, held.as_of, version, entries)
     if made is None:
-        return _Told(_saved(held, version, None, None), (), None)
+        return Told(_saved(held, version, None, None), [], None)
     saved = _saved(held, version, made, encode(Kept(in_force.version, stays)) if watched.definitions else None)
     ahead = [entry.us for entry in entries if entry.us > now]
     turn = following(watched, view, now)
     turns = [*ahead[:1], *([] if turn is None else [turn])]
-    return _Told(saved, _members(held.id, made), instant(min(turns)) if turns else None)
+    return Told(saved, _members(held.id, made), instant(min(turns)) if turns else None)
 
 
 def _members(subject: SubjectId, made: JourneySnapshot) -> list[Member]:

@@ -10,9 +10,9 @@ from jornada.pseudonyms import Pseudonyms
 from services.journey.domain.erasure import Mark, falls
 from services.journey.domain.identity import Named
 from services.journey.domain.reading import Reading
+from services.journey.domain.stating import names
 from services.journey.store import accepted, erasures, identifiers
 from services.journey.store.accepted import Key
-from services.journey.worker.attribution import names
 
 
 async def sifted(

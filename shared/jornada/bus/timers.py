@@ -51,6 +51,19 @@ async def drop(connection: Connection, timers: Collection[tuple[WorkspaceId, Sub
     )
 
 
+async def due(
+    connection: Connection, workspace: WorkspaceId, subjects: Collection[SubjectId], name: str
+) -> dict[SubjectId, datetime]:
+    """When the timers of a name are due, of those subjects that have one."""
+    rows = await connection.fetch(
+        "select subject, due_at from timers where workspace = $1 and subject = any($2) and name = $3",
+        workspace,
+        list(subjects),
+        name,
+    )
+    return {SubjectId(row["subject"]): row["due_at"] for row in rows}
+
+
 class Fire(Protocol):
     """What a service does when timers are due."""
 

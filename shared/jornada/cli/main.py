@@ -85,6 +85,20 @@ def tail(
 
 
 @app.command()
+def replay(
+    cancel: Annotated[bool, typer.Option("--cancel", help="Ends the one that runs.")] = False, token: Token = None
+) -> None:
+    """Tells a workspace's journeys again from its stored touchpoints, and follows; Ctrl-C only stops following.
+
+    Follows the one that runs already. Needs the scope `admin`. Exits with 1 where it fails.
+    """
+    from jornada.cli.replaying import cancelled, followed  # noqa: PLC0415 (as for migrate)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run((cancelled if cancel else followed)(api_token(token)))
+
+
+@app.command()
 def erase(
     ref: Annotated[str, typer.Argument(help="The customer: an id, or type:value as in user_id:42.")],
     block: Annotated[bool, typer.Option("--block", help="Nobody of these names begins anew.")] = False,

@@ -18,6 +18,8 @@ _log = logs.get(__name__)
 
 ECHO = 64
 """The most characters of a caller's input that an error says back."""
+_UNREAD = "Send JSON, with the header Content-Type: application/json."
+"""To whom sends it as a form, which is what `curl -d` does."""
 
 
 class Problem(Anticipated):
@@ -68,9 +70,13 @@ def install(app: FastAPI) -> None:
         return problem.response()
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        unread = "json" not in request.headers.get("content-type", "")
         errors = [
-            {"at": ".".join(str(part) for part in each["loc"])[:ECHO], "message": each["msg"]}
+            {
+                "at": ".".join(str(part) for part in each["loc"])[:ECHO],
+                "message": _UNREAD if unread and each["loc"] == ("body",) else each["msg"],
+            }
             for each in error.errors()
         ]
         return Problem(400, "invalid", f"{errors[0]['at']}: {errors[0]['message']}", errors=errors).response()

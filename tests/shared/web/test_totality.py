@@ -95,3 +95,15 @@ def test_a_cursor_gives_its_place_back() -> None:
     assert number_after(cursor_of(7)) == 7
     assert instant_after(cursor_at(instant, place)) == (instant, place)
     assert (id_after(None), number_after(None)) == (None, 0)
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", None])
+async def test_who_sends_json_as_something_else_is_told_how_to_send_it(
+    client: httpx.AsyncClient, kind: str | None
+) -> None:
+    headers = {} if kind is None else {"content-type": kind}
+    said = await client.post("/named", content=b'{"name": "a"}', headers=headers)
+    assert (said.status_code, said.json()["code"]) == (400, "invalid")
+    assert "Content-Type: application/json" in said.json()["message"]
+    flawed = await client.post("/named", json={"name": 1})
+    assert "Content-Type" not in flawed.json()["message"]

@@ -1,0 +1,456 @@
+"""A workspace told again from its stored touchpoints: what is right stays as it is, what is not is set right."""
+
+import asyncio
+import contextlib
+import random
+import re
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, cast
+from unittest.mock import patch
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jornada.bus.carrier import BusUnavailable
+from jornada.bus.publisher import Publisher, Subject
+from jornada.db import Conflict, Connection, Database
+from jornada.events import Identifier, JourneyEvent, JourneySnapshot, Touchpoint, decode, encode, new_id
+from jornada.rules import parse
+from services.journey.domain import identity
+from services.journey.domain.identity import MOST_TIED
+from services.journey.domain.rules import SHOP
+from services.journey.domain.state import FOLD
+from services.journey.domain.view import TERMS
+from services.journey.store import in_force, portraits, replays
+from services.journey.store.replays import Counts, Replay
+from services.journey.worker import comparing, grounding, restating
+from services.journey.worker.replaying import Replayer
+from tests.conftest import DatabaseFactory
+from tests.journey.makes import Folding, touchpoint
+from tests.journey.test_order import (
+    ACCOUNTS,
+    KIOSK,
+    LATE_ALIAS,
+    LIFE,
+    RECONCILED,
+    REUNITED,
+    SHARED_EMAIL,
+    STORIES,
+    identifiers_of,
+    outcome,
+    shuffled,
+    stories,
+)
+from tests.journey.test_segments import CONDITIONS
+
+DERIVED = ["subjects", "sessions", "account_shares", "memberships", "device_users", "aliases", "email_pairs"]
+DERIVED += ["email_facts", "refusals", "timers", "identifiers", "touchpoints"]
+
+
+@pytest.fixture(scope="module")
+async def database(database_for: DatabaseFactory) -> Database:
+    return await database_for("journey")
+
+
+async def begun(folding: Folding) -> UUID:
+    id_ = new_id()
+    async with folding.database.transaction([folding.workspace]) as connection:
+        assert await replays.begin(connection, folding.workspace, id_, folding.clock.now(), new_id()) is not None
+    return id_
+
+
+async def found(folding: Folding, id_: UUID) -> Replay:
+    async with folding.database.transaction([folding.workspace]) as connection:
+        replay = await replays.one(connection, folding.workspace, id_)
+    assert replay is not None
+    return replay
+
+
+async def replayed(folding: Folding, days: int = 0) -> Counts:
+    """What a replay from its beginning to its end comes to, so many days later."""
+    folding.clock.at += timedelta(days=days)
+    id_ = await begun(folding)
+    replayer = Replayer(folding.database, folding.publisher, folding.clock)
+    while await replayer.work():
+        pass
+    done = await found(folding, id_)
+    assert (done.status, done.error) == ("done", None)
+    return done.counts
+
+
+async def stored(folding: Folding) -> dict[str, Any]:
+    """Every derived row, without versions, and without into whom one merged: any of those who are one may be told."""
+    rows: dict[str, Any] = {}
+    async with folding.database.transaction([folding.workspace]) as connection:
+        for table in DERIVED:
+            found = await connection.fetch(f"select * from {table} where workspace = $1", folding.workspace)
+            rows[table] = sorted(str(_plain(dict(row))) for row in found)
+    return rows
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    if row.get("snapshot"):
+        row["snapshot"] = re.sub(rb'"version":\d+|"into":"[^"]+"', b"", row["snapshot"])
+        row["version"] = None
+    if row.get("merged_into"):
+        row |= {"merged_into": True, "vocabulary": None}
+    return row
+
+
+async def settled(folding: Folding) -> None:
+    while await folding.refolder.work():
+        pass
+
+
+async def test_where_all_is_right_nothing_is_written_and_nothing_published(database: Database) -> None:
+    for name, story in STORIES.items():
+        folding = Folding(database)
+        for batch in shuffled(story, 7):
+            await folding.fold(*batch)
+        await settled(folding)
+        before, published = await stored(folding), len(folding.topic.records)
+        counts = await replayed(folding, days=9)
+        assert counts == Counts(counts.touchpoints, counts.compared, counts.compared), name
+        assert (await stored(folding), len(folding.topic.records)) == (before, published), name
+        assert counts.compared >= 1
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    story=stories(),
+    seed=st.integers(0, 1_000),
+    most_tied=st.sampled_from([MOST_TIED, dict.fromkeys(MOST_TIED, 1), dict.fromkeys(MOST_TIED, 2)]),
+)
+async def test_a_replay_finds_what_was_folded_in_any_order(
+    database: Database, story: list[Touchpoint], seed: int, most_tied: Mapping[tuple[str, str], int]
+) -> None:
+    folding = Folding(database)
+    with patch.dict(identity.MOST_TIED, most_tied):
+        for batch in shuffled(story, seed):
+            await folding.fold(*batch)
+        await settled(folding)
+        before = await stored(folding)
+        counts = await replayed(folding, days=9)
+        assert counts == Counts(counts.touchpoints, counts.compared, counts.compared)
+        assert await stored(folding) == before
+
+
+WORLDS = [[*LATE_ALIAS, *SHARED_EMAIL, *ACCOUNTS], [*RECONCILED, *REUNITED, *ACCOUNTS], [*KIOSK, *LIFE]]
+ONE = "ctid = (select ctid from {table} where workspace = $1 and {which} order by md5(ctid::text || $2) limit 1)"
+DAMAGE: Sequence[tuple[str, str, str]] = [
+    ("subjects", "state = '[]', sessions = 77", "merged_into is null"),
+    ("subjects", "state = 'unreadable'", "merged_into is null"),
+    ("subjects", "snapshot = null, stage = null", "merged_into is null"),
+    ("subjects", "snapshot = '{}'", "true"),
+    (
+        "subjects",
+        "snapshot = replace(encode(snapshot, 'escape'), '2026-01-0', '2026-01-1')::bytea",
+        "stage is not null",
+    ),
+    ("subjects", "stage = 'lead', name = 'Nobody', account = id, stays = null", "stage is not null"),
+    ("subjects", "merged_into = id", "true"),
+    ("subjects", "", "merged_into is null"),
+    ("sessions", "touchpoints = 9, ended_at = ended_at + interval '1 minute'", "true"),
+    ("sessions", "started_at = started_at - interval '1 minute'", "true"),
+    ("sessions", "", "true"),
+    ("account_shares", "share = (select max(share::text)::bytea from account_shares where workspace = $1)", "true"),
+    ("account_shares", "", "true"),
+    ("memberships", "entered_at = now()", "true"),
+    ("memberships", "name = 'nowhere'", "true"),
+    ("memberships", "", "true"),
+    ("timers", "due_at = due_at + interval '1 day'", "true"),
+    ("timers", "", "true"),
+    ("device_users", "user_id = 'nobody'", "true"),
+    ("device_users", "occurred_at = occurred_at - interval '1 day'", "true"),
+    ("device_users", "", "true"),
+    ("aliases", "previous_id = 'nobody'", "true"),
+    ("aliases", "", "true"),
+    ("email_pairs", "email = 'nobody@x'", "true"),
+    ("email_pairs", "occurred_at = occurred_at - interval '1 day'", "true"),
+    ("email_pairs", "value = 'nobody'", "true"),
+    ("email_pairs", "", "true"),
+    ("email_facts", "email = 'nobody@x'", "true"),
+    ("email_facts", "", "true"),
+    ("refusals", "why = 'kiosk'", "true"),
+    ("refusals", "", "true"),
+    ("identifiers", "customer = id, sharing = 'one'", "true"),
+    ("identifiers", "customer = null, sharing = 'shared'", "true"),
+    ("identifiers", "customer = (select min(id::text)::uuid from identifiers where workspace = $1)", "true"),
+    ("touchpoints", "owner = gen_random_uuid()", "true"),
+    ("touchpoints", "owner = (select min(id::text)::uuid from identifiers where workspace = $1)", "true"),
+    ("touchpoints", "device = null", "true"),
+    ("touchpoints", "device = 'nobody', user_id = 'nobody'", "true"),
+]
+"""(table, what becomes of a row, nothing: it goes; of which)."""
+
+
+UNCOUNTED = {"touchpoints", "device_users", "aliases", "email_pairs", "email_facts", "refusals", "identifiers"}
+"""What is stored again without being counted."""
+
+
+async def damage(folding: Folding, kinds: Sequence[tuple[str, str, str]], seed: int) -> None:
+    async with folding.database.transaction([folding.workspace]) as connection:
+        for number, (table, change, which) in enumerate(kinds):
+            one = ONE.format(table=table, which=which)
+            act = f"update {table} set {change}" if change else f"delete from {table}"
+            await connection.execute(f"{act} where {one}", folding.workspace, f"{seed}.{number}")
+
+
+@pytest.fixture(scope="module")
+async def worlds(database: Database) -> list[tuple[Folding, dict[str, Any], dict[str, Any]]]:
+    """Workspaces with segments and an operator's merge; of each what is stored and what its documents say."""
+    made = []
+    for story in WORLDS:
+        folding = Folding(database)
+        async with database.transaction([folding.workspace]) as connection:
+            for name, when in CONDITIONS.items():
+                condition = in_force.text_of(parse(when, TERMS))
+                await in_force.define(connection, folding.workspace, "segment", name, condition, folding.clock.now())
+        for batch in shuffled(story, 3):
+            await folding.fold(*batch)
+        await settled(folding)
+        made.append((folding, await stored(folding), await folding.everything(identifiers_of(story))))
+    return made
+
+
+async def mended(world: tuple[Folding, dict[str, Any], dict[str, Any]], named: Sequence[Identifier]) -> Counts:
+    folding, before, documents = world
+    counts = await replayed(folding)
+    await settled(folding)
+    after = await stored(folding)
+    wrong = [(table, *other) for table in before if (other := set(after[table]) ^ set(before[table]))]
+    assert not wrong, "\n".join(str(each) for each in wrong)
+    assert await folding.everything(named) == documents
+    async with folding.database.transaction([folding.workspace]) as connection:
+        rows = await connection.fetch("select id, version, snapshot from subjects where snapshot is not null")
+    for row in rows:
+        assert folding.topic.last(row["id"]).version == row["version"]
+        assert encode(folding.topic.last(row["id"])) == row["snapshot"]
+    again = await replayed(folding)
+    assert again == Counts(again.touchpoints, again.compared, again.compared)
+    return counts
+
+
+@pytest.mark.parametrize("number", range(len(DAMAGE)))
+async def test_each_damage_is_set_right(
+    worlds: list[tuple[Folding, dict[str, Any], dict[str, Any]]], number: int
+) -> None:
+    for world, story in zip(worlds, WORLDS, strict=True):
+        await damage(world[0], [DAMAGE[number]], number)
+        damaged = await stored(world[0]) != world[1]
+        counts = await mended(world, identifiers_of(story))
+        told = counts.mended + counts.changed > 0
+        assert told or not damaged or DAMAGE[number][0] in UNCOUNTED
+
+
+@pytest.mark.parametrize("seed", range(24))
+async def test_any_damage_is_set_right(worlds: list[tuple[Folding, dict[str, Any], dict[str, Any]]], seed: int) -> None:
+    chance = random.Random(seed)
+    kinds = chance.sample(DAMAGE, chance.randint(2, 8))
+    await damage(worlds[seed % 3][0], kinds, seed)
+    await mended(worlds[seed % 3], identifiers_of(WORLDS[seed % 3]))
+
+
+class Mortal(Replayer):
+    """A process that does one piece and dies: before its commit, after it, or at rest."""
+
+    def __init__(self, folding: Folding, how: str) -> None:
+        super().__init__(folding.database, cast(Publisher, DyingPublisher(folding.publisher, how)), folding.clock)
+
+
+class DyingPublisher:
+    def __init__(self, publisher: Publisher, how: str) -> None:
+        self._publisher, self._how = publisher, how
+
+    async def mark(self, connection: Connection, versions: Mapping[Subject, int]) -> None:
+        await self._publisher.mark(connection, versions)
+        if self._how == "before":
+            raise BusUnavailable("killed")
+
+    async def publish(self, subjects: Collection[Subject]) -> None:
+        if self._how == "after":
+            raise BusUnavailable("killed")
+        await self._publisher.publish(subjects)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+@pytest.mark.parametrize("name", ["shared_email", "reunited", "reconciled", "accounts", "late_alias"])
+async def test_killed_between_any_two_steps_it_goes_on_and_what_comes_meanwhile_is_told(
+    database: Database, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    monkeypatch.setattr(restating, "MOST", most)
+    monkeypatch.setattr(grounding, "MOST", most)
+    monkeypatch.setattr(comparing, "MOST", most)
+    told = [each for batch in shuffled(STORIES[name], 5) for each in batch]
+    folding = Folding(database)
+    await folding.fold(*told[: len(told) // 2])
+    await settled(folding)
+    await damage(folding, [each for each in DAMAGE if not each[1]], 1)
+    id_, later, number = await begun(folding), told[len(told) // 2 :], 0
+    while (await found(folding, id_)).status == "running":
+        with contextlib.suppress(BusUnavailable):
+            await Mortal(folding, ("before", "after", "at rest")[number % 3]).work()
+        if later and number % 4 == 0:
+            await folding.fold(later.pop(0))
+        if number % 5 == 0:
+            await folding.refolder.work()
+        number += 1
+    assert (await found(folding, id_)).status == "done"
+    await settled(folding)
+    await folding.fold(*later)
+    named = identifiers_of(STORIES[name])
+    assert await folding.everything(named) == await outcome(database, [STORIES[name]], named)
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute("update unpublished set since = since - interval '1 hour'")
+    await folding.publisher.sweep()
+    async with database.transaction([folding.workspace]) as connection:
+        assert not await connection.fetch("select from unpublished")
+        rows = await connection.fetch("select id, snapshot from subjects where snapshot is not null")
+    for row in rows:
+        assert encode(folding.topic.last(row["id"])) == row["snapshot"]
+
+
+@pytest.mark.parametrize("world", range(3))
+async def test_all_that_is_derived_can_be_dropped(database: Database, world: int) -> None:
+    folding, named = Folding(database), identifiers_of(WORLDS[world])
+    for batch in shuffled(WORLDS[world], 3):
+        await folding.fold(*batch)
+    before = await folding.everything(named)
+    ids = {(each.type, each.value): await known(folding, each) for each in named}
+    versions: dict[bytes, int] = {}
+    for record in folding.topic.records:
+        event: JourneyEvent = decode(record.value, JourneyEvent)
+        versions[record.key] = event.version
+    async with database.transaction([folding.workspace]) as connection:
+        for table in set(DERIVED) - {"identifiers", "touchpoints"}:
+            await connection.execute(f"delete from {table} where workspace = $1", folding.workspace)
+        await connection.execute("update identifiers set customer = id, sharing = 'one' where type <> 'email'")
+        await connection.execute("update identifiers set customer = null, sharing = 'one' where type = 'email'")
+    published = len(folding.topic.records)
+    counts = await replayed(folding)
+    assert await folding.everything(named) == before
+    assert {(each.type, each.value): await known(folding, each) for each in named} == ids
+    anew = folding.topic.records[published:]
+    assert len(anew) >= counts.changed > 0
+    for record in anew:
+        event = decode(record.value, JourneyEvent)
+        assert event.version > versions[record.key]
+
+
+async def known(folding: Folding, named: Identifier) -> object:
+    try:
+        return await folding.id_of(named.type, named.value)
+    except portraits.Ambiguous as error:
+        return error.customers
+
+
+async def test_one_at_a_time_and_cancelled_it_leaves_nothing_half_done(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "MOST", 1)
+    folding = Folding(database)
+    await folding.fold(*LATE_ALIAS)
+    id_ = await begun(folding)
+    async with database.transaction([folding.workspace]) as connection:
+        assert await replays.begin(connection, folding.workspace, new_id(), folding.clock.now(), new_id()) is None
+    replayer = Replayer(database, folding.publisher, folding.clock)
+    while (await found(folding, id_)).step != "customers":
+        assert await replayer.work()
+    async with database.transaction([folding.workspace]) as connection:
+        assert await replays.end(connection, folding.workspace, id_, "cancelled", folding.clock.now())
+    assert await replayer.work() == 0
+    async with database.transaction([folding.workspace]) as connection:
+        assert not await replays.end(connection, folding.workspace, id_, "cancelled", folding.clock.now())
+    assert (await replayed(folding)).changed == 0
+
+
+async def test_a_journey_of_a_newer_fold_fails_it_and_stays(database: Database) -> None:
+    folding = Folding(database)
+    await folding.fold(*LATE_ALIAS)
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute("update subjects set fold = $1", FOLD + 1)
+    before, id_ = await stored(folding), await begun(folding)
+    replayer = Replayer(database, folding.publisher, folding.clock)
+    while await replayer.work():
+        pass
+    done = await found(folding, id_)
+    assert (done.status, done.error) == ("failed", "Outdated")
+    assert await stored(folding) == before
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute("update subjects set fold = $1", FOLD)
+
+
+async def test_who_comes_out_otherwise_is_told_as_of_now(database: Database) -> None:
+    folding = Folding(database)
+    await folding.fold(*LATE_ALIAS)
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute(
+            "update subjects set snapshot = replace(encode(snapshot, 'escape'), 'Bia', 'Eva')::bytea where stage <> ''"
+        )
+    assert (await replayed(folding, days=9)).changed == 1
+    id_ = await folding.id_of("user_id", "new")
+    assert id_ is not None
+    told = folding.topic.last(id_)
+    assert isinstance(told, JourneySnapshot)
+    assert (told.traits, told.as_of) == ({"name": "Bia"}, folding.clock.now())
+
+
+@pytest.mark.parametrize("name", ["shared_email", "reunited", "reconciled", "accounts", "late_alias"])
+async def test_live_batches_are_folded_beside_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for each in (restating, grounding, comparing):
+        monkeypatch.setattr(each, "MOST", 2)
+    told = [each for batch in shuffled(STORIES[name], 8) for each in batch]
+    folding = Folding(database)
+    await folding.fold(*told[: len(told) // 2])
+    await damage(folding, [each for each in DAMAGE if not each[1]], 2)
+    id_, replayer = await begun(folding), Replayer(database, folding.publisher, folding.clock)
+
+    async def live() -> None:
+        for each in told[len(told) // 2 :]:
+            await folding.fold(each)
+            with contextlib.suppress(Conflict):
+                await folding.refolder.work()
+
+    async def replay() -> None:
+        while (await found(folding, id_)).status == "running":
+            with contextlib.suppress(Conflict):
+                await replayer.work()
+
+    await asyncio.gather(live(), replay())
+    assert (await found(folding, id_)).status == "done"
+    named = identifiers_of(STORIES[name])
+    assert await folding.everything(named) == await outcome(database, [STORIES[name]], named)
+
+
+async def test_who_has_nothing_to_publish_waits_for_no_publisher(database: Database) -> None:
+    folding = Folding(database)
+    await folding.fold(touchpoint("o1", 1, user_id="ana", event="Message Sent", source="jornada", role="messaging"))
+    async with database.transaction([folding.workspace]) as connection:
+        await in_force.choose(connection, folding.workspace, SHOP)
+    assert await folding.refolder.work() == 1
+    assert await replayed(folding) == Counts(touchpoints=1, compared=1, equal=1)
+    async with database.transaction([folding.workspace]) as connection:
+        assert not await connection.fetch("select from unpublished")
+
+
+async def test_what_a_process_committed_and_did_not_live_to_publish_is_swept(database: Database) -> None:
+    folding = Folding(database)
+    await folding.fold(*LATE_ALIAS)
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute("update subjects set snapshot = '{}' where stage <> ''")
+    id_ = await begun(folding)
+    while (await found(folding, id_)).status == "running":
+        with contextlib.suppress(BusUnavailable):
+            await Mortal(folding, "after").work()
+    published = len(folding.topic.records)
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute("update unpublished set since = since - interval '1 hour'")
+    await folding.publisher.sweep()
+    assert len(folding.topic.records) == published + 1
