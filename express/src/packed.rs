@@ -94,6 +94,12 @@ impl Packed {
         self.places.len()
     }
 
+    /// Bytes of keys, values and headers, or a little more.
+    #[getter]
+    fn size(&self) -> usize {
+        self.arena.len()
+    }
+
     /// Key and value of the record at a place.
     fn __getitem__<'py>(&self, py: Python<'py>, index: usize) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
         let place = self.places.get(index).ok_or_else(|| PyIndexError::new_err(index))?;

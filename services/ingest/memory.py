@@ -8,10 +8,11 @@ from typing import NamedTuple
 class Flight:
     """Events on their way to the stream, all in one: payload hashes by id. For one event loop."""
 
-    __slots__ = ("_outcome", "hashes", "is_listed")
+    __slots__ = ("_outcome", "generation", "hashes", "is_listed")
 
     def __init__(self, hashes: dict[str, str]) -> None:
         self.hashes = hashes
+        self.generation = 0
         self.is_listed = False
         self._outcome: asyncio.Future[bool] | None = None
 
@@ -44,6 +45,7 @@ class RecentIds:
         self._half = max(1, capacity // 2)
         self._young: dict[str, str] = {}
         self._old: dict[str, str] = {}
+        self._generation = self._acked = 0
         self._flying: dict[Flight, None] = {}
         # By id, of the flights that were in the air when a twin was last found: most never meet one.
         self._listed: dict[str, Flight] = {}
@@ -60,7 +62,7 @@ class RecentIds:
     def begin(self, flight: Flight) -> None:
         """Notes events that are about to be published."""
         self._flying[flight] = None
-        self._young.update(flight.hashes)
+        self._keep(flight)
 
     def end(self, flight: Flight, *, acked: bool) -> None:
         """Notes what became of them."""
@@ -72,11 +74,24 @@ class RecentIds:
             for id_ in flight.hashes:
                 self._young.pop(id_, None)
                 self._old.pop(id_, None)
-        elif len(self._young) >= self._half:
-            self._old, self._young = self._young, {}
-            for other in self._flying:
-                self._young.update(other.hashes)
+        else:
+            self._acked += len(flight.hashes)
+            if self._acked >= self._half:
+                self._forget()
         flight.land(acked=acked)
+
+    def _keep(self, flight: Flight) -> None:
+        flight.generation = self._generation
+        self._young.update(flight.hashes)
+
+    def _forget(self) -> None:
+        """Forgets the older half, but for what has been in flight since then."""
+        self._old, self._young = self._young, {}
+        self._generation += 1
+        self._acked = 0
+        for flight in self._flying:
+            if flight.generation < self._generation - 1:
+                self._keep(flight)
 
     def _flight_of(self, id_: str) -> Flight | None:
         """The flight that an id is in."""

@@ -215,3 +215,19 @@ async def test_watchers_see_their_workspace_only_and_never_more_than_they_can_ta
         await take(ingest, *(event(messageId=f"many-{number}") for number in range(1_200)))
         assert (watcher.queue.qsize(), watcher.dropped) == (1_000, 200)
     assert not ingest.live.watched(WORKSPACE)
+
+
+def test_what_is_in_flight_is_not_copied_at_every_turn_of_the_memory() -> None:
+    recent = RecentIds(200)
+    held = [Flight({f"held-{number}-{each}": "hash" for each in range(10)}) for number in range(9)]
+    for flight in held:
+        recent.begin(flight)
+    kept: list[Flight] = []
+    keep = recent._keep
+    recent._keep = lambda flight: (kept.append(flight), keep(flight))  # type: ignore[method-assign, assignment, func-returns-value]
+    for number in range(1_000):
+        flight = Flight({f"{number}": "hash"})
+        recent.begin(flight)
+        recent.end(flight, acked=True)
+        assert recent.twin(f"held-{number % 9}-{number % 10}", "hash"), "forgotten in flight"
+    assert len(kept) - 1_000 <= 5 * len(held), "once in two halves of the memory at most"

@@ -11,17 +11,25 @@ Gathered = list[tuple[Packed, Call]]
 
 
 class Gathering:
-    """Calls until the next tick, when `hand_out` is told of those of each topic."""
+    """Calls until the next tick, or until there are enough, when `hand_out` is told of those of each topic."""
+
+    _ENOUGH = 2 * 1024 * 1024
 
     def __init__(self, hand_out: Callable[[str, Gathered], None]) -> None:
         self._hand_out = hand_out
         self._pace = Pace()
         self._gathered: dict[str, Gathered] = {}
+        self._bytes = 0
+        self._ticking: asyncio.TimerHandle | None = None
 
     def add(self, packed: Packed, call: Call) -> None:
         """Holds a call back until then."""
-        if not self._gathered:
-            asyncio.get_running_loop().call_later(self._pace.left(), self._tick)
+        self._bytes += packed.written.size
+        if self._ticking is None:
+            self._ticking = asyncio.get_running_loop().call_later(self._pace.left(), self._tick)
+        elif self._bytes >= self._ENOUGH:
+            self._ticking.cancel()
+            self._ticking = asyncio.get_running_loop().call_later(0, self._tick)
         gathered = self._gathered.get(packed.topic)
         if gathered is None:
             gathered = self._gathered[packed.topic] = []
@@ -41,6 +49,10 @@ class Gathering:
 
     def _taken(self) -> dict[str, Gathered]:
         taken, self._gathered = self._gathered, {}
+        self._bytes = 0
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
         return taken
 
 

@@ -20,6 +20,8 @@ from jornada.bus.packed import Packed
 ACKS: str | int = "all"
 BATCH_BYTES = 262_144
 QUEUE_BYTES = 4 * 1024 * 1024
+LARGE = 131_072
+"""Bytes from which on a call is not gathered with others: it fills batches by itself and would hold them up."""
 CIRCUIT = 1.0
 
 _log = logging.getLogger(__name__)
@@ -69,8 +71,8 @@ class KafkaProducer:
         await self._calls.settled(call)
 
     def submit(self, packed: Packed, until: float, then: Then) -> bool:
-        """As `publish`, for who goes on meanwhile; False where a partition has as much to send as may wait."""
-        if self._known_partitions((packed.topic,)) is None or self._is_crowded():
+        """As `publish`, for who goes on meanwhile; False for a large call, or where as much as may waits."""
+        if packed.written.size > LARGE or self._known_partitions((packed.topic,)) is None or self._is_crowded():
             return False
         call = Call(until, 0)
         call.tell(then)

@@ -137,3 +137,13 @@ async def test_a_full_queue_takes_nothing_at_once_and_who_publishes_waits(
     await asyncio.wait_for(waiting, 5)
     assert await submitted(bus, packed(["yes"])) is None
     await bus.stop()
+
+
+@packs
+async def test_a_large_call_is_not_gathered_with_others(kafka_brokers: str) -> None:
+    bus = KafkaBus(KafkaConnection(kafka_brokers), client_id="test")
+    await bus.start()
+    await bus.publish(packed(["first"]))
+    assert not bus.submit(packed(["x" * 20_000] * 7), 8.5, lambda _: None)
+    assert await submitted(bus, packed(["x" * 20_000])) is None
+    await bus.stop()
