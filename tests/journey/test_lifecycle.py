@@ -80,6 +80,11 @@ def test_the_timeline_is_what_a_machine_says_that_never_looks_ahead(life: list[T
     assert walked(rules, life, t) == [(each.stage, _days(each.us)) for each in entries if _days(each.us) <= t]
 
 
+def test_who_comes_back_and_goes_in_one_instant_has_churned_once() -> None:
+    told = names(SUBSCRIPTION, used("a", 0, "Signed Up"), used("b", 0), used("c", 61), used("d", 61, "Account Deleted"))
+    assert told == [("onboarding", 0), ("at_risk", 14), ("churned", 60)]
+
+
 def test_loyalty_takes_half_a_year_and_a_renewal() -> None:
     told = [used("a", 0, "Subscription Started"), *daily(1, 300, 9), *daily(2, 9)]
     assert ("loyal", 190) in names(SUBSCRIPTION, *told, used("r", 190, "Subscription Renewed"))

@@ -118,6 +118,25 @@ async def test_where_all_is_right_nothing_is_written_and_nothing_published(datab
         assert counts.compared >= 1
 
 
+async def test_who_merged_into_one_who_parted_from_them_says_whose_they_are_now(database: Database) -> None:
+    folding = Folding(database)
+    for batch in (
+        [touchpoint("m1", 0, type="alias", previous_id="bia", user_id="ana")],
+        [touchpoint("m2", 0, anonymous_id="d1")],
+        [touchpoint("m3", 0, anonymous_id="d1", user_id="ana")],
+        [touchpoint("m4", 0, type="alias", previous_id="bia", user_id="caio")],
+    ):
+        await folding.fold(*batch)
+    query = """select i.value, i.customer, s.merged_into
+               from journey.identifiers i join journey.subjects s using (workspace, id)
+               where workspace = $1 and s.merged_into is not null and i.sharing = 'one'"""
+    async with folding.database.transaction([folding.workspace]) as connection:
+        rows = await connection.fetch(query, folding.workspace)
+    assert [(row["value"], row["merged_into"]) for row in rows] == [("d1", rows[0]["customer"])]
+    counts = await replayed(folding)
+    assert counts == Counts(counts.touchpoints, counts.compared, counts.compared)
+
+
 @settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

@@ -55,7 +55,8 @@ def timeline(state: State, rules: RuleSet) -> list[Entry]:
         if end is None:
             return entries
         (us, message_id), rule = end
-        entries.append(Entry(us, "churned", rule, message_id))
+        if not entries or entries[-1].stage != "churned":  # who came back and went in one instant never came
+            entries.append(Entry(us, "churned", rule, message_id))
         back = _won_back(chapter, us)
         if back is None:
             return entries

@@ -220,10 +220,11 @@ def _compare(before: Mapping[Named, Stored], placed: Mapping[Named, Placement], 
             result.refold.add(SubjectId(customer))
         if theirs != old.get(customer):
             result.gathered[SubjectId(customer)] = frozenset(SubjectId(source) for source in sources)
-    placed_by_id = {before[named].node.id: placement.customer for named, placement in placed.items()}
-    for customer in old.keys() - new.keys():
-        survivor = placed_by_id[customer]
-        result.lost[SubjectId(customer)] = None if survivor is None else SubjectId(survivor)
+    for named, placement in placed.items():
+        id_, was, survivor = before[named].node.id, before[named].placement, placement.customer
+        is_known = was.customer is not None or was.sharing is Sharing.SHARED
+        if is_known and named.type != "email" and survivor not in (id_, was.customer):
+            result.lost[SubjectId(id_)] = None if survivor is None else SubjectId(survivor)
 
 
 def owner_of(reading: Reading, known: Mapping[Named, Stored]) -> UUID:
