@@ -149,7 +149,7 @@ async def account(
         return None
     shares, old = await accounts.of(connection, workspace, id_, force.vocabulary.version)
     whole = row.state
-    if old or whole is None or (past and whole.last is not None and whole.last[0] > micros(as_of)):
+    if old or whole is None or (past and await _goes_on(connection, workspace, whole, shares, as_of)):
         name = members[0][1].value
         until = as_of if past else None
         shares = await _shares_until(connection, workspace, force, id_, name, set(shares) | old, until)
@@ -304,6 +304,20 @@ async def _account_id(connection: Connection, workspace: WorkspaceId, name: str)
     named = Named("account", name)
     found = (await identifiers.read(connection, workspace, [named])).get(named)
     return None if found is None else SubjectId(found.node.id)
+
+
+async def _goes_on(
+    connection: Connection, workspace: WorkspaceId, whole: State, customers: Collection[SubjectId], as_of: datetime
+) -> bool:
+    """Whether an account has more than it had at an instant: touchpoints since then, or people said to belong since."""
+    until = micros(as_of)
+    if whole.last is not None and whole.last[0] > until:
+        return True
+    rows = await connection.fetch(
+        "select state from subjects where workspace = $1 and id = any($2)", workspace, list(customers)
+    )
+    states_: list[State] = [decode(row["state"], State) for row in rows]
+    return any(key[0] > until for each in states_ for key in each.groups.values())
 
 
 async def _shares_until(
