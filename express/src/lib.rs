@@ -8,6 +8,7 @@ mod event;
 mod instants;
 mod packed;
 mod reading;
+mod recent;
 mod record;
 mod scanner;
 
@@ -20,6 +21,7 @@ use pyo3::types::{PyBytes, PyFrozenSet, PyString, PyTuple, PyType};
 use crate::event::Event;
 use crate::packed::{Packed, Packing, Part};
 use crate::reading::Form;
+use crate::recent::{Ids, Recent};
 use crate::record::Arrival;
 
 /// A request's body and what was read of it.
@@ -61,6 +63,12 @@ impl Reading {
     #[getter]
     fn sent_at(&self) -> Option<&str> {
         self.request.sent_at.as_ref().map(|(text, _)| text.as_str())
+    }
+
+    /// Whether every event is taken.
+    #[getter]
+    fn is_whole(&self) -> bool {
+        self.request.events.iter().all(Result::is_ok)
     }
 
     /// The events that are to be judged by others: place in the request, and text.
@@ -192,5 +200,7 @@ fn jornada_express(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_class::<Reading>()?;
     module.add_class::<Packed>()?;
     module.add_class::<Part>()?;
+    module.add_class::<Ids>()?;
+    module.add_class::<Recent>()?;
     module.add_function(wrap_pyfunction!(read, module)?)
 }
