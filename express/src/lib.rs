@@ -5,6 +5,7 @@
 mod batch;
 mod canonical;
 mod event;
+mod head;
 mod instants;
 mod packed;
 mod reading;
@@ -12,6 +13,7 @@ mod recent;
 mod record;
 mod scanner;
 
+use std::ops::Range;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use pyo3::intern;
@@ -195,6 +197,18 @@ fn unless_panicking<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(None)
 }
 
+type Headers<'py> = Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
+
+/// Target, headers (their names in lower case) and where the body begins, of bytes that are one ordinary POST as a whole.
+#[pyfunction]
+fn whole<'py>(py: Python<'py>, data: &[u8]) -> Option<(Bound<'py, PyBytes>, Headers<'py>, usize)> {
+    let whole = head::whole(data)?;
+    let bytes = |place: Range<usize>| PyBytes::new(py, &data[place]);
+    let lower = |place: Range<usize>| PyBytes::new(py, &data[place].to_ascii_lowercase());
+    let headers = whole.headers.into_iter().map(|(name, value)| (lower(name), bytes(value))).collect();
+    Some((bytes(whole.target), headers, whole.body))
+}
+
 #[pymodule]
 fn jornada_express(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_class::<Reading>()?;
@@ -202,5 +216,6 @@ fn jornada_express(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_class::<Part>()?;
     module.add_class::<Ids>()?;
     module.add_class::<Recent>()?;
+    module.add_function(wrap_pyfunction!(whole, module)?)?;
     module.add_function(wrap_pyfunction!(read, module)?)
 }
