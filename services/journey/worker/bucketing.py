@@ -26,7 +26,7 @@ MOST_CHECKED = 50
 
 @dataclass
 class Allowance:
-    """How many shares a transaction may still add up in buckets. What is beyond is left to the next one."""
+    """How many shares of an account may still be added up in a transaction. What is beyond is left to the next one."""
 
     shares: int = field(default_factory=lambda: MOST_SHARES)
 
@@ -81,14 +81,14 @@ async def take_notes(connection: Connection, account: Account) -> None:
 async def check(connection: Connection, account: Account, after: str | None) -> tuple[str | None, int]:
     """Looks at some of the buckets of an account, locked, and drops those that are not what their people add up to.
 
-    Returns the last place looked at, None at the end, and how many were wrong.
+    Returns the last place looked at, None where there is no more, and how many were wrong.
     """
     await take_notes(connection, account)
     found = await buckets.after(connection, account, after, MOST_CHECKED)
     wrong = [place for place, stored in found.items() if not await _is_sound(connection, account, place, stored)]
     if wrong:
         await buckets.drop(connection, account, above(wrong))
-    return list(found)[-1] if len(found) == MOST_CHECKED else None, len(wrong)
+    return next(reversed(found), None), len(wrong)
 
 
 async def _large(

@@ -216,7 +216,6 @@ async def compare_account(
     stored: Stored,
     inside: str | None,
     now: datetime,
-    allowance: Allowance,
 ) -> tuple[Compared, str | None]:
     """Compares an account, once its people are; also one that waits to be folded.
 
@@ -230,15 +229,15 @@ async def compare_account(
     account = bucketing.bucketed(workspace, force, id_)
     if inside != _CHECKED:
         last, wrong = await bucketing.check(connection, account, inside)
-        if last is not None or wrong:
-            return Compared(Counts(mended=wrong), {}), _CHECKED if last is None else last
-    return await _account(connection, force, account, named.value, now, allowance)
+        if last is not None:
+            return Compared(Counts(mended=wrong), {}), last
+    return await _account(connection, force, account, named.value, now)
 
 
 async def _account(
-    connection: Connection, force: InForce, account: Account, name: str, now: datetime, allowance: Allowance
+    connection: Connection, force: InForce, account: Account, name: str, now: datetime
 ) -> tuple[Compared, str | None]:
-    workspace, id_ = account.workspace, account.id
+    workspace, id_, allowance = account.workspace, account.id, Allowance()
     await accounts.claim(connection, workspace, [id_])
     mended = await _own_share(connection, workspace, force, id_, name)
     whole = await bucketing.whole(connection, force, account, name, allowance)

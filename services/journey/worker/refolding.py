@@ -24,7 +24,7 @@ from services.journey.worker.settling import Held
 _log = logs.get(__name__)
 
 MOST = 500
-MOST_ACCOUNTS = 50
+MOST_ACCOUNTS = 10
 
 
 class Refolder:
@@ -47,14 +47,9 @@ class Refolder:
             await asyncio.sleep(1)
 
     async def work(self) -> int:
-        """Folds whoever is in the queue now, once, who asked first first; returns how many.
-
-        Raises BusUnavailable, Unavailable, Conflict.
-        """
+        """Folds whoever is in the queue now, once; returns how many. Raises BusUnavailable, Unavailable, Conflict."""
         async with self._database.transaction(role=f"jornada_{self._database.service}_clock") as connection:
-            rows = await connection.fetch(
-                "select workspace, subject from refolds group by workspace, subject order by min(sequence)"
-            )
+            rows = await connection.fetch("select distinct workspace, subject from refolds")
         waiting = by_workspace([Subject(row["workspace"], row["subject"]) for row in rows])
         done = 0
         for workspace, ids in waiting.items():
@@ -79,8 +74,7 @@ class Refolder:
     async def _work(self, workspace: WorkspaceId, ids: Sequence[SubjectId]) -> int:
         async with self._database.transaction([workspace]) as connection:
             claimed = await accounts.claim(connection, workspace, ids)
-            now = self._clock.now()
-            changed = await refold(connection, workspace, {id_: now for id_ in ids if id_ in claimed})
+            changed = await refold(connection, workspace, dict.fromkeys(claimed, self._clock.now()))
             if changed:
                 await self._publisher.mark(connection, changed)
         await self._publisher.publish(list(changed))
@@ -92,7 +86,7 @@ async def refold(
 ) -> dict[Subject, int]:
     """Folds subjects anew under the rules in force, each as of its instant; returns the new versions.
 
-    Accounts share an allowance in the order in which they are given: who is left without one asks again.
+    An account of which there is more to do than is allowed at once asks again.
     """
     if not as_of:
         return {}
@@ -142,9 +136,9 @@ async def _accounts(
     groups: Mapping[SubjectId, str],
     as_of: Mapping[SubjectId, datetime],
 ) -> list[Held]:
-    allowance, held, unfinished = Allowance(), [], set()
-    for account in [id_ for id_ in as_of if id_ in groups]:
-        of = bucketing.bucketed(workspace, force, account)
+    held, unfinished = [], set()
+    for account in sorted(groups):
+        allowance, of = Allowance(), bucketing.bucketed(workspace, force, account)
         made = await bucketing.whole(connection, force, of, groups[account], allowance)
         if made is not None:
             held.append(Held(account, "account", made.state, 0, as_of[account], made.people))

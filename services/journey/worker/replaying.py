@@ -16,7 +16,6 @@ from services.journey.domain.segments import InForce
 from services.journey.store import identifiers, in_force, replays
 from services.journey.store.replays import STEPS, Counts, Replay, Step
 from services.journey.worker import comparing, grounding, restating
-from services.journey.worker.bucketing import Allowance
 from services.journey.worker.comparing import Compared, Versions
 
 _log = logs.get(__name__)
@@ -133,9 +132,9 @@ async def _accounts(
         )
     else:
         found = list((await identifiers.read(connection, workspace, [Named("account", name)])).values())
-    done, allowance = Compared(Counts(), {}), Allowance()
+    done = Compared(Counts(), {})
     for stored in found:
-        compared, inside = await comparing.compare_account(connection, workspace, force, stored, inside, now, allowance)
+        compared, inside = await comparing.compare_account(connection, workspace, force, stored, inside, now)
         done = Compared(done.counts + compared.counts, done.changed | compared.changed)
         name = stored.node.named.value
         if inside is not None:
