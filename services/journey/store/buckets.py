@@ -115,8 +115,10 @@ async def noted(connection: Connection, account: Account) -> int:
 async def take_notes(connection: Connection, account: Account, most: int) -> list[UUID]:
     """Takes up to `most` notes, the oldest first; returns whose share each is about, be it the account's own."""
     rows = await connection.fetch(
-        """delete from account_changes where workspace = $1 and account = $2 and sequence in (
-               select sequence from account_changes where workspace = $1 and account = $2 order by sequence limit $3)
+        """delete from account_changes where workspace = $1 and account = $2 and sequence <= (
+               select max(sequence) from (
+                   select sequence from account_changes where workspace = $1 and account = $2
+                   order by sequence limit $3) as oldest)
            returning customer""",
         account.workspace,
         account.id,
