@@ -222,14 +222,15 @@ async def damage(folding: Folding, kinds: Sequence[tuple[str, str, str]], seed: 
 
 @pytest.fixture(scope="module")
 async def worlds(database: Database) -> list[tuple[Folding, dict[str, Any], dict[str, Any]]]:
-    """Workspaces with segments and an operator's merge; of each what is stored and what its documents say."""
+    """Workspaces with conditions and an operator's merge; of each what is stored and what its documents say."""
     made = []
     for story in WORLDS:
         folding = Folding(database)
         async with database.transaction([folding.workspace]) as connection:
             for name, when in CONDITIONS.items():
-                condition = in_force.text_of(parse(when, TERMS))
-                await in_force.define(connection, folding.workspace, "segment", name, condition, folding.clock.now())
+                condition, now = in_force.text_of(parse(when, TERMS)), folding.clock.now()
+                await in_force.define(connection, folding.workspace, "segment", name, condition, now)
+                await in_force.define(connection, folding.workspace, "milestone", name, condition, now)
         for batch in shuffled(story, 3):
             await folding.fold(*batch)
         await settled(folding)

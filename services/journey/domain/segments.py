@@ -1,6 +1,6 @@
-"""Segments and personas: conditions with names, and since when a customer has been in each."""
+"""Segments, personas and milestones: conditions with names, and since when a customer has been in each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Literal, NamedTuple
 
@@ -13,23 +13,22 @@ from services.journey.domain import folding
 from services.journey.domain import state as states
 from services.journey.domain.reading import Reading
 from services.journey.domain.rules import DEFAULT, RuleSet
-from services.journey.domain.stages import Entry
+from services.journey.domain.stages import Entry, timeline
 from services.journey.domain.state import EMPTY, State
 from services.journey.domain.view import StateView
 from services.journey.domain.vocabulary import SHIPPED, Vocabulary
 
-Role = Literal["segment", "persona"]
-ROLES: tuple[Role, ...] = ("segment", "persona")
+Role = Literal["segment", "persona", "milestone"]
 
 Stay = tuple[int, int | None]
 """The latest time in a segment: microseconds of entering, and of leaving or None while it lasts."""
 
 Stays = Mapping[str, Stay]
-"""By `segment/name` or `persona/name`; who was never in one has none."""
+"""By role and name, as `segment/name`; who was never in one has none. A milestone's stay begins once and never ends."""
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """A segment or a persona."""
+    """A segment, a persona or a milestone."""
 
     role: Role
     name: str
@@ -83,21 +82,28 @@ def walked(walk: Walk, in_force: InForce, entries: Sequence[Entry]) -> Stays:
     return stays
 
 
+def judged(readings: Sequence[Reading], in_force: InForce, now: int) -> Stays:
+    """The stays of whom these touchpoints, and no others, tell, as of `now` or the last of them."""
+    whole = folding.fold(readings)
+    entries = timeline(whole, in_force.rules)
+    stays = walked(Walk(then=readings), in_force, entries)
+    return passed(stays, in_force, StateView(whole, in_force.rules, entries), now)
+
+
 def passed(stays: Stays, in_force: InForce, view: StateView, until: int) -> Stays:
     """The stays as they are at `until` if nothing happens since the view's last touchpoint, after which they were."""
     if view.state.last is None:
         return stays
     changed = dict(stays)
-    for each in in_force.definitions:
-        at: int | None = view.state.last[0]
-        while at is not None and (at := next_change(each.when, view, at, until)) is not None:
+    for each in _watched(stays, in_force):
+        for at in _turns(each, view, view.state.last[0], until):
             changed[each.key] = _turned(changed.get(each.key), at)
     return changed
 
 
-def following(in_force: InForce, view: StateView, at: int) -> int | None:
-    """The first instant after `at` at which some answer changes if nothing more happens."""
-    changes = (next_change(each.when, view, at) for each in in_force.definitions)
+def following(stays: Stays, in_force: InForce, view: StateView, at: int) -> int | None:
+    """The first instant after `at`, as of which the stays are, at which some stay changes if nothing more happens."""
+    changes = (next_change(each.when, view, at) for each in _watched(stays, in_force))
     return min((change for change in changes if change is not None), default=None)
 
 
@@ -119,10 +125,29 @@ def memberships(stays: Stays, role: Role, *, lasting: bool) -> list[Membership]:
     return found
 
 
+def reached(stays: Stays, in_force: InForce) -> dict[str, int | None]:
+    """The workspace's own milestones by name, and when each was reached, in microseconds."""
+    own = (each for each in in_force.definitions if each.role == "milestone")
+    return {each.name: stays[each.key][0] if each.key in stays else None for each in own}
+
+
+def _watched(stays: Stays, in_force: InForce) -> Iterator[Definition]:
+    """What may still turn: all but the milestones that were reached."""
+    return (each for each in in_force.definitions if each.role != "milestone" or each.key not in stays)
+
+
+def _turns(each: Definition, view: StateView, after: int, until: int) -> Iterator[int]:
+    """The instants at which its answer turns if nothing more happens; of a milestone the first alone."""
+    at: int | None = after
+    while at is not None and (at := next_change(each.when, view, at, until)) is not None:
+        yield at
+        at = None if each.role == "milestone" else at
+
+
 def _judged(stays: Stays, in_force: InForce, view: StateView, at: int) -> Stays:
     turned = {
         each.key: _turned(stays.get(each.key), at)
-        for each in in_force.definitions
+        for each in _watched(stays, in_force)
         if holds(each.when, view, at) != inside(stays, each.key)
     }
     return {**stays, **turned}

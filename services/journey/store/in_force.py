@@ -1,4 +1,4 @@
-"""By what each workspace's journeys are told: its rule set, its segments and personas, its vocabulary."""
+"""By what each workspace's journeys are told: its rule set, its conditions, its vocabulary."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,13 +22,14 @@ _encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
 
 
 class Written(NamedTuple):
-    """A segment or persona as it is stored: its condition as JSON, and the version that set it."""
+    """A segment, persona or milestone as it is stored: its condition as JSON, and the version that set it."""
 
     role: Role
     name: str
     condition: bytes
     version: int
     set_at: datetime
+    label: str | None = None
 
 
 async def held(connection: Connection, workspace: WorkspaceId) -> InForce:
@@ -71,16 +72,16 @@ async def choose(connection: Connection, workspace: WorkspaceId, rules: RuleSet)
 
 
 async def conditions(connection: Connection, workspace: WorkspaceId, role: Role | None = None) -> list[Written]:
-    """The segments and personas in force, or one sort of them, by name."""
+    """The segments, personas and milestones in force, or one sort of them, by name."""
     rows = await connection.fetch(
-        """select role, name, condition, version, set_at from (
-               select distinct on (role, name) role, name, condition, version, set_at from conditions
+        """select role, name, condition, version, set_at, label from (
+               select distinct on (role, name) role, name, condition, version, set_at, label from conditions
                where workspace = $1 and ($2::text is null or role = $2) order by role, name, version desc) as latest
            where condition is not null""",
         workspace,
         role,
     )
-    return [Written(row["role"], row["name"], row["condition"], row["version"], row["set_at"]) for row in rows]
+    return [Written(*row) for row in rows]
 
 
 async def define(
@@ -104,6 +105,20 @@ async def define(
     return version
 
 
+async def relabel(
+    connection: Connection, workspace: WorkspaceId, role: Role, name: str, version: int, label: str | None
+) -> None:
+    """Gives a version of a condition another label for people; nobody is told anew by it."""
+    await connection.execute(
+        "update conditions set label = $5 where workspace = $1 and role = $2 and name = $3 and version = $4",
+        workspace,
+        role,
+        name,
+        version,
+        label,
+    )
+
+
 async def speak(
     connection: Connection, workspace: WorkspaceId, meanings: Mapping[str, Meaning | None], by: UUID, now: datetime
 ) -> int:
@@ -118,7 +133,7 @@ async def speak(
 
 
 async def lost_without(connection: Connection, workspace: WorkspaceId, kinds: frozenset[str]) -> list[str]:
-    """What is in force and asks for a kind that is none of these: `segments/name`, `personas/name`, `stages`."""
+    """What is in force and asks for a kind that is none of these: `segments/name`, `stages`, and so on."""
     known, lost = terms(kinds), []
     for each in await conditions(connection, workspace):
         try:

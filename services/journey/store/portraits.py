@@ -13,7 +13,7 @@ from jornada.web import Reference
 from services.journey.domain import folding, state
 from services.journey.domain.identity import MOST_USERS, Named, Sharing, judged
 from services.journey.domain.reading import Reading
-from services.journey.domain.segments import InForce, Kept, Stays, Walk, passed, resumed, walked
+from services.journey.domain.segments import InForce, Kept, Stays, Walk, passed, reached, resumed, walked
 from services.journey.domain.sessions import coalesced, singles
 from services.journey.domain.snapshot import Standing, snapshot
 from services.journey.domain.stages import Entry, timeline
@@ -121,6 +121,7 @@ async def customer(
         whole, count, walk = folding.fold(until), len(coalesced(singles(until))), Walk(then=until)
     entries = timeline(whole, force.rules)
     account = state.account_of(whole)
+    stays = _stays(whole, walk, force, entries, as_of)
     standing = Standing(
         workspace=workspace,
         type="customer",
@@ -128,7 +129,8 @@ async def customer(
         identifiers=[identifier for _, identifier in members],
         sessions=count,
         account_id=None if account is None else await _account_id(connection, workspace, account),
-        stays=_stays(whole, walk, force, entries, as_of),
+        stays=stays,
+        milestones=reached(stays, force),
     )
     return snapshot(whole, standing, force.rules, as_of, row.version, entries)
 
