@@ -304,6 +304,57 @@ async def test_rules_are_tried_and_chosen(served: Served) -> None:
     assert (await served.get("/v1/customers/user_id:rui"))["stage"]["name"] == "active"
 
 
+async def test_conditions_of_stages_are_tried_and_set(served: Served) -> None:
+    await served.send(
+        *(touchpoint(f"co{n}", n, event="Signed In", user_id="cora", workspace=served.workspace) for n in (1, 2)),
+        touchpoint("co3", 3, type="group", user_id="cora", group_id="coral", workspace=served.workspace),
+    )
+
+    async def put(query: str = "", **given: Any) -> httpx.Response:
+        return await served.client.put(f"/v1/stages{query}", json={"rules": "own", **given})
+
+    circular = {"all": [{"stage": "name", "is": "lead"}, {"count": "no_kind", "is": 1}]}
+    wrong = await put(change={"years": 2}, when={"active": circular, "churned": {"trait": "x", "is": 1}, "loyal": 3})
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "invalid_rules")
+    assert [(each["at"], each.get("code")) for each in wrong.json()["errors"]] == [
+        ("/change/years", None),
+        ("/when/active/all/0/stage", "circular"),
+        ("/when/active/all/1/count", "unknown_name"),
+        ("/when/churned", "unknown_stage"),
+        ("/when/loyal", "not_an_object"),
+    ]
+    assert (await put(change={"when": {}})).status_code == 400
+    when = {"active": {"count": "signed_in", "at_least": 2}, "at_risk": {"measure": "support.open", "at_least": 1}}
+    before = await served.get("/v1/stages/counts")
+    tried = (await put("?dry_run=true", when=when)).json()
+    assert (tried["sampled"], tried["looked_at"]["subjects"]) == (False, tried["looked_at"]["of"])
+    assert await served.get("/v1/stages/counts") == before
+    assert (await put(when=when)).json() == {"rules": "own"}
+    await served.send()
+    assert await served.get("/v1/stages/counts") == {"customers": {}, "accounts": {}} | tried["counts"]
+    assert (await put("?dry_run=true", when=when)).json()["changed"] == 0
+    assert (await served.get("/v1/stages"))["in_force"]["when"] == when
+    cora = await served.get("/v1/customers/user_id:cora")
+    because = {"code": "when.active", "message_id": "co2"}
+    assert (cora["stage"]["name"], cora["stage"]["entered_at"]) == ("active", "2026-01-03T00:00:00Z")
+    assert because.items() <= cora["stage"]["because"].items()
+    assert cora["stage"]["because"]["text"]["en"] != "when.active"
+    segment = {"when": {"stage": "age", "at_least": "1 day"}}
+    tried = (await served.client.put("/v1/segments/settled?dry_run=true", json=segment)).json()
+    await served.client.put("/v1/segments/settled", json=segment)
+    await served.send()
+    assert (await served.get("/v1/segments/settled"))["customers"] == tried["customers"] > 0
+    await served.client.delete("/v1/segments/settled")
+    path = "/v1/vocabulary/Coral%20Reefed"
+    await served.client.put(path, json={"kind": "reefed"})
+    await put(when={"active": {"count": "reefed", "at_least": 1}})
+    assert [each["at"] for each in (await served.client.delete(path)).json()["errors"]] == ["stages"]
+    await served.client.put("/v1/stages", json={"rules": "subscription"})
+    assert (await served.client.delete(path)).status_code == 200
+    await served.send()
+    assert (await served.get("/v1/customers/user_id:cora"))["stage"]["name"] == "lead"
+
+
 async def test_customers_are_merged_and_parted_by_whoever_may(served: Served) -> None:
     mail = {"email": "Lia@Example.com"}
     await served.send(

@@ -10,7 +10,6 @@ from jornada.bus.timers import Ticker
 from jornada.db import Database
 from jornada.events import JourneySnapshot, encode
 from jornada.instants import micros
-from services.journey.domain.segments import Kept
 from services.journey.domain.state import FOLD
 from services.journey.store import in_force, memberships
 from services.journey.store.memberships import Count
@@ -80,10 +79,11 @@ async def test_silence_alone_reaches_it_on_time_and_its_end_takes_nothing_away(d
         folding.clock.at = at(day)
         await ticker.tick()
         assert reached(await published(folding)) == by_then
-    folding.clock.at = at(40)
+    assert reached(await folding.told("user_id", "ana", as_of=at(14.999))) == first
+    folding.clock.at = at(21)
     await folding.fold(touchpoint("m2", 20, event="Signed In", user_id="ana"))
     assert reached(await published(folding)) == first | {"quiet": at(15)}
-    async with database.transaction([folding.workspace]) as connection:
+    async with database.transaction([folding.workspace]) as connection:  # the next silence of 14 days is no turn
         due = await connection.fetch(
             "select from timers where workspace = $1 and due_at = $2", folding.workspace, at(34)
         )
@@ -106,7 +106,11 @@ async def test_one_of_a_shipped_name_stands_in_its_place_until_it_goes(database:
     told = await published(folding)
     assert list(reached(told).items()) == [("first_value", at(4)), ("bored", at(15))]
     assert told.measures.time_to_value_seconds == 3 * DAY
-    assert reached(await folding.told("account", "acme")) == shipped
+    account = await folding.id_of("account", "acme")
+    assert account is not None
+    of_account = folding.topic.last(account)
+    assert isinstance(of_account, JourneySnapshot)
+    assert reached(of_account) == reached(await folding.told("account", "acme")) == shipped
     async with database.transaction([folding.workspace]) as connection:
         for name in own:
             await in_force.define(connection, folding.workspace, "milestone", name, None, at(30))
@@ -122,9 +126,12 @@ async def test_what_the_release_before_told_of_it_is_told_again(database: Databa
     await folding.fold(planned("m1", 0, "pro"), planned("m2", 1, "free"), planned("m3", 2, "pro"))
     async with database.transaction([folding.workspace]) as connection:
         version = (await in_force.read(connection, folding.workspace)).version
-        as_a_segment = encode(Kept(version, {"milestone/pro": (micros(at(2)), None)}))
+        as_a_segment = encode((version, {"milestone/pro": (micros(at(2)), None)}))
         await connection.execute(
-            "update subjects set fold = $2, stays = $3 where workspace = $1", folding.workspace, FOLD - 1, as_a_segment
+            "update subjects set fold = $2, stays = $3, truths = null where workspace = $1",
+            folding.workspace,
+            FOLD - 1,
+            as_a_segment,
         )
         await connection.execute("delete from memberships where workspace = $1", folding.workspace)
     await folding.fold(planned("m4", 3, "free"))

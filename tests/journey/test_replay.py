@@ -45,6 +45,7 @@ from tests.journey.test_order import (
     stories,
 )
 from tests.journey.test_segments import CONDITIONS
+from tests.journey.test_stage_conditions import RULES
 
 DERIVED = ["subjects", "sessions", "account_shares", "memberships", "device_users", "aliases", "email_pairs"]
 DERIVED += ["email_facts", "refusals", "timers", "identifiers", "touchpoints"]
@@ -172,6 +173,8 @@ DAMAGE: Sequence[tuple[str, str, str]] = [
         "stage is not null",
     ),
     ("subjects", "stage = 'lead', name = 'Nobody', account = id, stays = null", "stage is not null"),
+    ("subjects", "truths = '{}'", "truths is not null"),
+    ("memberships", "waited = waited + 7", "role = 'milestone'"),
     ("subjects", "merged_into = id", "true"),
     ("subjects", "", "merged_into is null"),
     ("sessions", "touchpoints = 9, ended_at = ended_at + interval '1 minute'", "true"),
@@ -231,6 +234,7 @@ async def worlds(database: Database) -> list[tuple[Folding, dict[str, Any], dict
                 condition, now = in_force.text_of(parse(when, TERMS)), folding.clock.now()
                 await in_force.define(connection, folding.workspace, "segment", name, condition, now)
                 await in_force.define(connection, folding.workspace, "milestone", name, condition, now)
+            await in_force.choose(connection, folding.workspace, RULES)
         for batch in shuffled(story, 3):
             await folding.fold(*batch)
         await settled(folding)

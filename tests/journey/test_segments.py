@@ -36,6 +36,7 @@ _EVENTS = [
 QUIET = {"silence": "signed_in", "at_least": "14 days"}
 CONDITIONS: dict[str, Any] = {
     "quiet": QUIET,
+    "lull": {"silence": "signed_in", "at_least": "1 day", "below": "3 days"},
     "often": {"count": "signed_in", "within": "3 days", "at_least": 2},
     "pro": {"trait": "plan", "is": "pro"},
     "risky": {"stage": "name", "in": ["at_risk", "churned"]},

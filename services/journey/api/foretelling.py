@@ -9,11 +9,8 @@ from typing import Any, NamedTuple
 from jornada.clock import Clock
 from jornada.db import Database
 from jornada.events import WorkspaceId
-from jornada.instants import instant
-from services.journey.api.sampling import Sample, Sampled, sampled
-from services.journey.domain import folding, stages
+from services.journey.api.sampling import Sample, Sampled, sampled, stage_of
 from services.journey.domain.reading import Reading, read
-from services.journey.domain.rules import RuleSet
 from services.journey.domain.segments import InForce
 from services.journey.domain.vocabulary import Vocabulary
 
@@ -21,9 +18,9 @@ _MOST_NAMED = 100
 
 
 class _Asked(NamedTuple):
-    """What the names would mean, and under which rules and at which instant stages are compared."""
+    """What the names would mean, and by what and at which instant stages are compared."""
 
-    rules: RuleSet
+    force: InForce
     wanted: Vocabulary
     names: Collection[str]
     now: datetime
@@ -48,7 +45,7 @@ async def foretold(
     Of more subjects or touchpoints than can be read at once a part is looked at, spread evenly over all: then
     `sampled` is true, and every count is one of what was `looked_at`.
     """
-    found, asked, sample = _Found(), _Asked(force.rules, wanted, names, clock.now()), Sample()
+    found, asked, sample = _Found(), _Asked(force, wanted, names, clock.now()), Sample()
     async for piece in sampled(database, workspace, force.vocabulary, sample):
         for each in piece:
             _look(found, asked, each)
@@ -78,8 +75,8 @@ def _look(found: _Found, asked: _Asked, subject: Sampled) -> None:
         return
     found.customers += 1
     anew = [read(reading.touchpoint, asked.wanted) if _concerned(reading, asked.names) else reading for reading in told]
-    before = _stage(told, asked)
-    after = _stage([reading for reading in anew if reading.account is None], asked)
+    before = stage_of(told, asked.force, asked.now)
+    after = stage_of([reading for reading in anew if reading.account is None], asked.force, asked.now)
     if before != after:
         found.turns[before, after] += 1
         if len(found.named) < _MOST_NAMED:
@@ -88,11 +85,3 @@ def _look(found: _Found, asked: _Asked, subject: Sampled) -> None:
 
 def _concerned(reading: Reading, names: Collection[str]) -> bool:
     return reading.touchpoint.type == "track" and reading.touchpoint.event in names and not reading.ours
-
-
-def _stage(told: list[Reading], asked: _Asked) -> str | None:
-    whole = folding.fold(told)
-    if whole.last is None:
-        return None
-    past = stages.history(stages.timeline(whole, asked.rules), max(asked.now, instant(whole.last[0])))
-    return past[-1].name if past else None

@@ -1,14 +1,17 @@
 """Some of a workspace's subjects with their stored touchpoints, spread evenly over all, to foretell a change by."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from jornada.db import Database
 from jornada.events import SubjectType, WorkspaceId
+from services.journey.domain import stages
 from services.journey.domain.reading import Reading
+from services.journey.domain.segments import InForce, told
 from services.journey.domain.vocabulary import Vocabulary
 from services.journey.store import identifiers, portraits, touchpoints
 
@@ -40,6 +43,13 @@ class Sample:
         }
 
 
+def stage_of(readings: Sequence[Reading], force: InForce, now: datetime) -> str | None:
+    """The stage of a customer of these touchpoints at `now` or the last of them; None where none counts."""
+    last = max((reading.touchpoint.occurred_at for reading in readings if not reading.ours), default=None)
+    past = [] if last is None else stages.history(told(readings, force), max(now, last))
+    return past[-1].name if past else None
+
+
 async def sampled(
     database: Database, workspace: WorkspaceId, vocabulary: Vocabulary, sample: Sample
 ) -> AsyncIterator[list[Sampled]]:
@@ -55,12 +65,12 @@ async def sampled(
         piece = dict(ids[start : start + _PIECE])
         async with database.transaction([workspace]) as connection:
             members = await identifiers.members(connection, workspace, piece)
-            whose = {owner: id_ for id_, theirs in members.items() for owner, _ in theirs}
+            whose = {owner: id_ for id_, own in members.items() for owner, _ in own}
             stored = await touchpoints.of(connection, workspace, whose, vocabulary)
-        told: dict[UUID, list[Reading]] = {id_: [] for id_ in piece}
+        theirs: dict[UUID, list[Reading]] = {id_: [] for id_ in piece}
         for owner, reading in stored:
-            told[whose[owner]].append(reading)
+            theirs[whose[owner]].append(reading)
         read += len(stored)
         sample.subjects += len(piece)
-        yield [Sampled(id_, type_, told[id_]) for id_, type_ in piece.items()]
+        yield [Sampled(id_, type_, theirs[id_]) for id_, type_ in piece.items()]
         await asyncio.sleep(0)

@@ -20,8 +20,7 @@ from jornada.web import Gate, Problem, documents
 from jornada.web.app import answer
 from jornada.web.pages import page
 from services.journey.api.conditions import EXAMPLE, MOST, condition, named
-from services.journey.domain.segments import Role
-from services.journey.domain.stages import timeline
+from services.journey.domain.segments import Role, course
 from services.journey.domain.view import StateView
 from services.journey.store import in_force, memberships, portraits
 from services.journey.store.in_force import Written
@@ -123,15 +122,15 @@ async def _would_change(
     customers, entering, leaving, after = 0, 0, 0, UUID(int=0)
     while True:
         async with database.transaction([workspace]) as connection:
-            rules = (await in_force.read(connection, workspace)).rules
+            force = await in_force.read(connection, workspace)
             found = await portraits.states(connection, workspace, _PIECE, after)
             members = await memberships.among(connection, workspace, role, name, [each[0] for each in found])
-        for id_, type_, _, state in found:
+        for id_, type_, _, state, truths in found:
             after = id_
             if type_ != "customer" or state.last is None:
                 continue
             now = micros(max(clock.now(), instant(state.last[0])))
-            inside = holds(wanted, StateView(state, rules, timeline(state, rules)), now)
+            inside = holds(wanted, StateView(state, force.rules, course(state, truths, force)), now)
             customers += inside
             entering += inside and id_ not in members
             leaving += not inside and id_ in members

@@ -134,19 +134,27 @@ async def speak(
 
 async def lost_without(connection: Connection, workspace: WorkspaceId, kinds: frozenset[str]) -> list[str]:
     """What is in force and asks for a kind that is none of these: `segments/name`, `stages`, and so on."""
-    known, lost = terms(kinds), []
-    for each in await conditions(connection, workspace):
-        try:
-            parse(decode(each.condition, dict), known)
-        except Invalid:
-            lost.append(f"{each.role}s/{each.name}")
+    found = await conditions(connection, workspace)
+    lost = [f"{each.role}s/{each.name}" for each in found if not _stands(each.condition, kinds)]
     rules = (await read(connection, workspace)).rules
-    return lost if kinds.issuperset(rules.onboarding_kinds) else [*lost, "stages"]
+    stands = kinds.issuperset(rules.onboarding_kinds) and all(
+        _stands(bytes(each), kinds) for each in rules.when.values()
+    )
+    return lost if stands else [*lost, "stages"]
 
 
 def text_of(condition: Condition) -> bytes:
     """A condition as it is stored: JSON, the same for equal ones."""
     return _encoder.encode(write(condition))
+
+
+def _stands(condition: bytes, kinds: frozenset[str]) -> bool:
+    """Whether a stored condition asks for none but these kinds."""
+    try:
+        parse(decode(condition, dict), terms(kinds))
+    except Invalid:
+        return False
+    return True
 
 
 async def _in_force(connection: Connection, workspace: WorkspaceId, row: asyncpg.Record) -> InForce:
@@ -155,7 +163,9 @@ async def _in_force(connection: Connection, workspace: WorkspaceId, row: asyncpg
     found = await conditions(connection, workspace)
     spoken = await vocabularies.read(connection, workspace)
     definitions = _compiled(tuple((each.role, each.name, each.condition) for each in found), spoken.own_kinds())
-    return InForce(_rules(row), definitions, row["version"], spoken)
+    rules = _rules(row)
+    stages = _compiled(tuple(("stage", name, bytes(when)) for name, when in rules.when.items()), spoken.own_kinds())
+    return InForce(rules, definitions, row["version"], spoken, stages)
 
 
 def _rules(row: asyncpg.Record) -> RuleSet:

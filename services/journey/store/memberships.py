@@ -59,7 +59,8 @@ async def of(
     """In which the subjects are: segments, personas, milestones, by name."""
     rows = await connection.fetch(
         """select role, name, subject, entered_at, waited from memberships
-           where workspace = $1 and subject = any($2) order by role desc, name""",
+           where workspace = $1 and subject = any($2) order by role desc, name collate "C"
+        """,
         workspace,
         list(subjects),
     )

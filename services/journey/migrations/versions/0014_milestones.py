@@ -1,6 +1,7 @@
-"""A workspace's own milestones: labels of conditions, and how long each customer took. Only additions.
+"""A workspace's own milestones: labels, how long each customer took; and when conditions of stages were true.
 
-A release before this one takes a milestone for a segment; what it told is of an older fold, and told again.
+Only additions. A release before this one takes a milestone for a segment and knows no such condition; what it told is
+of an older fold, and told again.
 """
 
 from alembic import op
@@ -14,3 +15,4 @@ depends_on = None
 def upgrade() -> None:
     op.execute("alter table journey.conditions add column label text")
     op.execute("alter table journey.memberships add column waited bigint")
+    op.execute("alter table journey.subjects add column truths bytea")
