@@ -137,6 +137,19 @@ def test_a_period_begins_and_ends_at_the_very_touchpoint_or_instant() -> None:
     ]
 
 
+def test_what_a_touchpoint_forestalls_at_that_very_instant_was_never_true() -> None:
+    force = under({"active": {"silence": "custom", "at_least": "3 days"}})
+    path = [read(touchpoint(f"m{n}", 3 * n, event="Report Exported", user_id="ana")) for n in range(3)]
+    assert ruled(Walk(then=path), force) == {"active": ()}
+    assert [(each.stage, each.us) for each in told(path, force)][1] == ("active", micros(at(9)))
+
+
+def test_of_one_instant_the_last_touchpoint_made_it_so() -> None:
+    force = under({"active": {"count": "custom", "at_least": 1}})
+    path = [read(touchpoint(f"m{n}", 1, event="Report Exported", user_id="ana")) for n in (2, 1)]
+    assert [each.begins for each in ruled(Walk(then=path), force)["active"]] == [(micros(at(1)), "m2")]
+
+
 def test_in_a_new_chapter_a_condition_that_holds_begins_with_it() -> None:
     force = under({"active": {"measure": "touchpoints", "at_least": 1}, "loyal": {"count": "custom", "at_least": 3}})
     path = [touchpoint(f"m{n}", day, event="Report Exported", user_id="ana") for n, day in enumerate((0, 100, 101))]
@@ -237,17 +250,21 @@ async def test_time_alone_turns_a_stage_on_time_and_the_past_is_read_the_same(da
 
 
 async def test_an_account_has_the_numbers(database: Database) -> None:
-    folding_ = Folding(database, now=at(3))
-    await choose(folding_, under({"active": {"measure": "touchpoints", "at_least": 1}}).rules)
+    folding_ = Folding(database, now=at(30))
+    await choose(folding_, under({"at_risk": {"measure": "support.open", "at_least": 1}}).rules)
     await folding_.fold(
         touchpoint("m1", 1, type="group", user_id="ana", group_id="acme"),
         touchpoint("m2", 2, event="Signed Up", user_id="ana"),
+        touchpoint("m3", 3, event="Signed In", user_id="ana"),
     )
     await folding_.refolder.work()
-    person, account = await folding_.told("user_id", "ana"), await folding_.told("account", "acme")
-    assert person is not None
-    assert account is not None
-    assert (person.stage.name, account.stage.name) == ("active", "onboarding")
+    for named, stage in ((("user_id", "ana"), "onboarding"), (("account", "acme"), "at_risk")):
+        id_, read_ = await folding_.id_of(*named), await folding_.told(*named)
+        assert id_ is not None
+        assert read_ is not None
+        published = folding_.topic.last(id_)
+        assert isinstance(published, JourneySnapshot)
+        assert (published.stage.name, read_.stage.name) == (stage, stage)
 
 
 async def test_numbers_chosen_again_leave_nothing_of_the_conditions(database: Database) -> None:
