@@ -45,7 +45,7 @@ from tests.journey.test_order import (
     stories,
 )
 from tests.journey.test_segments import CONDITIONS
-from tests.journey.test_stage_conditions import RULES
+from tests.journey.test_stage_conditions import RULES, choose
 
 DERIVED = ["subjects", "sessions", "account_shares", "memberships", "device_users", "aliases", "email_pairs"]
 DERIVED += ["email_facts", "refusals", "timers", "identifiers", "touchpoints"]
@@ -109,6 +109,7 @@ async def settled(folding: Folding) -> None:
 async def test_where_all_is_right_nothing_is_written_and_nothing_published(database: Database) -> None:
     for name, story in STORIES.items():
         folding = Folding(database)
+        await choose(folding, RULES)
         for batch in shuffled(story, 7):
             await folding.fold(*batch)
         await settled(folding)
@@ -234,7 +235,7 @@ async def worlds(database: Database) -> list[tuple[Folding, dict[str, Any], dict
                 condition, now = in_force.text_of(parse(when, TERMS)), folding.clock.now()
                 await in_force.define(connection, folding.workspace, "segment", name, condition, now)
                 await in_force.define(connection, folding.workspace, "milestone", name, condition, now)
-            await in_force.choose(connection, folding.workspace, RULES)
+        await choose(folding, RULES)
         for batch in shuffled(story, 3):
             await folding.fold(*batch)
         await settled(folding)

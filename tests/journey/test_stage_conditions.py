@@ -243,6 +243,10 @@ async def test_time_alone_turns_a_stage_on_time_and_the_past_is_read_the_same(da
         assert isinstance(published, JourneySnapshot)
         assert published.stage.name == stage, day
     await folding_.fold(touchpoint("m3", 12, event="Signed In", user_id="ana"))
+    published = folding_.topic.last(id_)
+    assert isinstance(published, JourneySnapshot)
+    course_ = [("onboarding", at(1)), ("at_risk", at(7)), ("onboarding", at(11))]
+    assert [(each.name, each.entered_at) for each in published.stages] == course_
     for day, stage in ((6.999, "onboarding"), (7, "at_risk"), (11, "onboarding"), (12, "onboarding"), (17, "at_risk")):
         past = await folding_.told("user_id", "ana", as_of=at(day))
         assert past is not None
@@ -265,6 +269,18 @@ async def test_an_account_has_the_numbers(database: Database) -> None:
         published = folding_.topic.last(id_)
         assert isinstance(published, JourneySnapshot)
         assert (published.stage.name, read_.stage.name) == (stage, stage)
+
+
+async def test_a_condition_set_anew_holds_for_all_time(database: Database) -> None:
+    folding_ = Folding(database, now=at(3))
+    for least in (1, 2):
+        await choose(folding_, under({"active": {"measure": "touchpoints", "at_least": least}}).rules)
+        await folding_.fold(touchpoint(f"m{least}", least, event="Signed Up", user_id="ana"))
+        for _ in range(2):
+            told_ = await folding_.told("user_id", "ana")
+            assert told_ is not None
+            assert (told_.stage.name, told_.stage.entered_at) == ("active", at(least))
+            await folding_.refolder.work()
 
 
 async def test_numbers_chosen_again_leave_nothing_of_the_conditions(database: Database) -> None:
