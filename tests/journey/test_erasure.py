@@ -28,6 +28,7 @@ from jornada.events import (
 from services.journey.store import erasures, replays, traces
 from services.journey.store.erasures import Erasure
 from services.journey.store.replays import Counts
+from services.journey.worker import erasing
 from services.journey.worker.confirming import ErasureFold
 from tests.conftest import DatabaseFactory
 from tests.holding import holding
@@ -367,7 +368,7 @@ async def test_everybody_the_customer_ever_was_ends_and_is_forgotten_when_all_ha
     assert {each.key for each in folding.topic.forgotten[len(versions) :]} >= {topic_key(folding.workspace, ids[0])}
 
 
-@pytest.mark.parametrize("point", [crashpoints.FOLDED, crashpoints.COMMITTED])
+@pytest.mark.parametrize("point", [erasing.MARKED, erasing.REMOVED, erasing.COMMITTED, erasing.ENDED])
 async def test_a_crash_leaves_all_or_nothing_and_the_sweep_tells_what_was_committed(
     database: Database, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,8 +387,9 @@ async def test_a_crash_leaves_all_or_nothing_and_the_sweep_tells_what_was_commit
         patched.setattr(crashpoints, "reached", kill)
         with pytest.raises(Killed):
             await folding.eraser.erase(folding.workspace, id_, block=False, by=BY)
-    assert await folding.id_of("user_id", "ana-7") == (id_ if point == crashpoints.FOLDED else None)
-    if point == crashpoints.FOLDED:
+    before_it_held = point in (erasing.MARKED, erasing.REMOVED)
+    assert await folding.id_of("user_id", "ana-7") == (id_ if before_it_held else None)
+    if before_it_held:
         await erase(folding)
     else:
         async with folding.database.transaction([folding.workspace]) as connection:
