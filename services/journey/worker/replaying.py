@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from jornada import crashpoints
 from jornada.bus.carrier import BusUnavailable
 from jornada.bus.publisher import Publisher
 from jornada.clock import Clock
@@ -17,6 +18,9 @@ from services.journey.store import identifiers, in_force, replays
 from services.journey.store.replays import STEPS, Counts, Replay, Step
 from services.journey.worker import comparing, grounding, restating
 from services.journey.worker.comparing import Compared, Versions
+
+FOLDED, COMMITTED, PUBLISHED = "replay.folded", "replay.committed", "replay.published"
+CRASHPOINTS = (FOLDED, COMMITTED, PUBLISHED)
 
 _log = logs.get(__name__)
 
@@ -79,7 +83,10 @@ class Replayer:
             await replays.note(connection, workspace, id_, step or replay.step, piece.place, counts)
             if step is None:
                 await replays.end(connection, workspace, id_, "done", self._clock.now())
+            crashpoints.reached(FOLDED)
+        crashpoints.reached(COMMITTED)
         await self._publisher.publish(list(piece.changed))
+        crashpoints.reached(PUBLISHED)
         return True
 
     async def _fail(self, workspace: WorkspaceId, id_: UUID, error: str) -> None:
