@@ -4,11 +4,12 @@ import argparse
 import asyncio
 import sys
 
+from bench.accounts import comparison as accounts
 from bench.ingest import comparison as ingest
 from bench.journey import comparison as journey
 from bench.replay import comparison as replay
 
-_SUBJECTS = {"ingest": ingest.run, "journey": journey.run, "replay": replay.run}
+_SUBJECTS = {"ingest": ingest.run, "journey": journey.run, "replay": replay.run, "accounts": accounts.run}
 
 
 def main() -> None:

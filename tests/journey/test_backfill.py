@@ -9,7 +9,7 @@ from jornada.db import Database
 from jornada.events import JourneySnapshot, SubjectId
 from services.journey.domain.state import FOLD
 from services.journey.store import portraits
-from services.journey.worker import backfill
+from services.journey.worker import backfill, bucketing
 from services.journey.worker.backfill import REST_SECONDS, Backfill
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
@@ -43,6 +43,7 @@ async def age(folding: Folding) -> None:
     async with folding.database.transaction([folding.workspace]) as connection:
         await connection.execute("update subjects set fold = $1, state = 'unreadable'", FOLD - 1)
         await connection.execute("update account_shares set share = '[1,[]]'")
+        await connection.execute("update account_buckets set fold = $1, bucket = 'unreadable'", FOLD - 1)
 
 
 async def aged(database: Database) -> Folding:
@@ -65,7 +66,11 @@ async def settled(folding: Folding) -> None:
         pass
 
 
-async def test_everything_of_an_older_fold_is_told_again(database: Database) -> None:
+@pytest.mark.parametrize("most", [1, bucketing.MOST])
+async def test_everything_of_an_older_fold_is_told_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(bucketing, "MOST", most)
     folding = Folding(database, now=at(60))
     await folding.fold(*ACCOUNTS)
     before = await folding.everything(identifiers_of(ACCOUNTS))
@@ -116,10 +121,12 @@ async def test_what_cannot_be_told_is_passed_over_and_asked_for_again_after_a_re
     assert await older.ask() == 2
 
 
+@pytest.mark.parametrize("most", [1, bucketing.MOST])
 async def test_an_account_is_not_told_while_shares_of_its_people_are_of_an_older_fold(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(backfill, "MOST", 1)
+    monkeypatch.setattr(bucketing, "MOST", most)
     folding = Folding(database, now=at(60))
     await folding.fold(*PEOPLE)
     await settled(folding)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 from unittest.mock import patch
@@ -24,12 +24,13 @@ from services.journey.domain.identity import MOST_TIED
 from services.journey.domain.rules import SHOP
 from services.journey.domain.state import FOLD
 from services.journey.domain.view import TERMS
-from services.journey.store import in_force, portraits, replays
+from services.journey.store import accounts, in_force, portraits, replays
 from services.journey.store.replays import Counts, Replay
-from services.journey.worker import comparing, grounding, restating
+from services.journey.worker import bucketing, comparing, grounding, restating
 from services.journey.worker.replaying import Replayer
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, touchpoint
+from tests.journey.test_accounts import check_accounts
 from tests.journey.test_order import (
     ACCOUNTS,
     KIOSK,
@@ -54,6 +55,13 @@ DERIVED += ["email_facts", "refusals", "timers", "identifiers", "touchpoints"]
 @pytest.fixture(scope="module")
 async def database(database_for: DatabaseFactory) -> Database:
     return await database_for("journey")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def buckets_of_one() -> Iterator[None]:
+    """Accounts of two have as many buckets as those of many."""
+    with patch.object(bucketing, "MOST", 1):
+        yield
 
 
 async def begun(folding: Folding) -> UUID:
@@ -92,6 +100,12 @@ async def stored(folding: Folding) -> dict[str, Any]:
     return rows
 
 
+async def buckets(folding: Folding) -> list[str]:
+    """Every bucket of an account's people. Once some were dropped there may be others, as right as these."""
+    async with folding.database.transaction([folding.workspace]) as connection:
+        return sorted(str(row) for row in await connection.fetch("select * from account_buckets"))
+
+
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     if row.get("snapshot"):
         row["snapshot"] = re.sub(rb'"version":\d+|"into":"[^"]+"', b"", row["snapshot"])
@@ -114,7 +128,9 @@ async def test_where_all_is_right_nothing_is_written_and_nothing_published(datab
             await folding.fold(*batch)
         await settled(folding)
         before, published = await stored(folding), len(folding.topic.records)
+        kept = await buckets(folding)
         counts = await replayed(folding, days=9)
+        assert await buckets(folding) == kept, name
         assert counts == Counts(counts.touchpoints, counts.compared, counts.compared), name
         assert (await stored(folding), len(folding.topic.records)) == (before, published), name
         assert counts.compared >= 1
@@ -183,6 +199,15 @@ DAMAGE: Sequence[tuple[str, str, str]] = [
     ("sessions", "", "true"),
     ("account_shares", "share = (select max(share::text)::bytea from account_shares where workspace = $1)", "true"),
     ("account_shares", "", "true"),
+    (
+        "account_buckets",
+        "bucket = (select max(bucket::text)::bytea from account_buckets where workspace = $1)",
+        "length(place) > 0",
+    ),
+    ("account_buckets", "bucket = '[7,[],[]]'", "place = ''"),
+    ("account_buckets", "bucket = 'unreadable'", "length(place) > 0"),
+    ("account_buckets", "place = left(md5(place), 13)", "length(place) > 0"),
+    ("account_buckets", "", "true"),
     ("memberships", "entered_at = now()", "true"),
     ("memberships", "name = 'nowhere'", "true"),
     ("memberships", "", "true"),
@@ -259,6 +284,7 @@ async def mended(world: tuple[Folding, dict[str, Any], dict[str, Any]], named: S
         if (other := (set(after[table]) - _merged(after)) ^ (set(before[table]) - _merged(after)))
     ]
     assert not wrong, "\n".join(str(each) for each in wrong)
+    await check_accounts(folding)
     assert await folding.everything(named) == documents
     async with folding.database.transaction([folding.workspace]) as connection:
         rows = await connection.fetch("select id, version, snapshot from subjects where snapshot is not null")
@@ -320,6 +346,8 @@ async def test_killed_between_any_two_steps_it_goes_on_and_what_comes_meanwhile_
     monkeypatch.setattr(restating, "MOST", most)
     monkeypatch.setattr(grounding, "MOST", most)
     monkeypatch.setattr(comparing, "MOST", most)
+    monkeypatch.setattr(bucketing, "MOST_CHECKED", most)
+    monkeypatch.setattr(bucketing, "MOST_SHARES", most)
     told = [each for batch in shuffled(STORIES[name], 5) for each in batch]
     folding = Folding(database)
     await folding.fold(*told[: len(told) // 2])
@@ -374,6 +402,37 @@ async def test_all_that_is_derived_can_be_dropped(database: Database, world: int
     for record in anew:
         event = decode(record.value, JourneyEvent)
         assert event.version > versions[record.key]
+
+
+@pytest.mark.parametrize("most", [1, 3])
+async def test_an_account_of_many_is_compared_in_pieces(
+    database: Database, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(bucketing, "MOST_CHECKED", most)
+    folding = Folding(database)
+    people = [touchpoint(f"m{n}", n, type="group", user_id=f"user-{n}", group_id="acme") for n in range(12)]
+    await folding.fold(*people, touchpoint("m99", 1, type="group", user_id="zoe", group_id="other"))
+    await settled(folding)
+    before = await stored(folding)
+    counts = await replayed(folding)
+    assert counts == Counts(counts.touchpoints, counts.compared, counts.compared)
+    assert await stored(folding) == before
+    account = await folding.id_of("account", "acme")
+    assert account is not None
+    async with database.transaction([folding.workspace]) as connection:
+        place = await connection.fetchval("select place from account_buckets where bucket like '[1,%' limit 1")
+        # Of the person in it nothing is left, in none of the buckets that are filled from it.
+        await connection.execute("update account_buckets set bucket = '[0,[],[]]' where place = $1", place)
+        await connection.execute("delete from account_buckets where starts_with($1, place) and place <> $1", place)
+        await accounts.enqueue(connection, folding.workspace, [account])
+    await settled(folding)
+    wrong = folding.topic.last(account)
+    assert isinstance(wrong, JourneySnapshot)
+    assert wrong.measures.people == 11
+    counts = await replayed(folding)
+    assert (counts.mended, counts.changed) == (1, 1)
+    assert await stored(folding) == before
+    await check_accounts(folding)
 
 
 async def known(folding: Folding, named: Identifier) -> object:

@@ -11,11 +11,12 @@ from jornada.bus.carrier import Bus
 from jornada.bus.timers import Ticker
 from jornada.bus.worker import Outdated, Refused
 from jornada.db import Database
-from jornada.events import REJECTIONS, JourneySnapshot, MergedInto, Rejection, WorkspaceId, decode, new_id
+from jornada.events import REJECTIONS, JourneySnapshot, MergedInto, Rejection, SubjectId, WorkspaceId, decode, new_id
+from services.journey.domain.people import NOBODY
 from services.journey.domain.rules import SHOP
 from services.journey.domain.state import FOLD
 from services.journey.domain.vocabulary import Meaning
-from services.journey.store import in_force, retention
+from services.journey.store import buckets, in_force, retention
 from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
@@ -143,6 +144,7 @@ async def test_no_row_of_another_workspace_is_seen_without_a_where(database: Dat
             await in_force.define(connection, each.workspace, "segment", "all", b'{"count":"custom","is":0}', at(0))
             await in_force.speak(connection, each.workspace, {"X": Meaning(use=False)}, new_id(), at(0))
             await retention.write(connection, each.workspace, None, new_id(), at(0))
+            await buckets.save(connection, buckets.Account(each.workspace, SubjectId(new_id()), 0, ()), "", NOBODY)
         await each.fold(
             touchpoint("m1", 0, user_id="ana", anonymous_id="phone"),
             touchpoint("m2", 1, type="group", user_id="ana", group_id="acme"),
@@ -160,7 +162,7 @@ async def test_no_row_of_another_workspace_is_seen_without_a_where(database: Dat
     tables = (
         "accepted", "touchpoints", "identifiers", "device_users", "aliases", "device_facts", "subjects", "sessions",
         "account_shares", "refolds", "workspaces", "conditions", "memberships", "email_pairs", "email_facts",
-        "merges", "undos", "refusals", "vocabulary", "retention",
+        "merges", "undos", "refusals", "vocabulary", "retention", "account_buckets", "account_changes",
     )  # fmt: skip
     async with database.transaction([mine.workspace]) as connection:
         for table in tables:

@@ -31,6 +31,7 @@ from services.journey.domain.decay import LADDER, decayed, standing, told
 from services.journey.domain.parts import invoices, learning
 from services.journey.domain.parts.surveys import Surveys
 from services.journey.domain.parts.tickets import Ticket
+from services.journey.domain.people import NOBODY, People
 from services.journey.domain.reading import NANO, dated
 from services.journey.domain.rules import RuleSet
 from services.journey.domain.segments import Stays, memberships
@@ -42,7 +43,7 @@ _OPEN_TICKETS = 100
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Who a state is about, and what its touchpoints do not tell. `people` are an account's: each one's state.
+    """Who a state is about, and what its touchpoints do not tell. `people` are an account's.
 
     `stays` are in segments and personas, as of the snapshot's instant; `milestones` the workspace's own, with when.
     """
@@ -53,7 +54,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     identifiers: Sequence[Identifier]
     sessions: int
     account_id: SubjectId | None = None
-    people: Sequence[State] = ()
+    people: People = NOBODY
     stays: Stays = {}
     milestones: Mapping[str, int | None] = {}
 
@@ -122,12 +123,11 @@ def measures(
     state: State,
     rules: RuleSet,
     entries: Sequence[stages.Entry],
-    people: Sequence[State] = (),
+    people: People = NOBODY,
     own: Mapping[str, int | None] = {},
 ) -> Measures:
     """The numbers that the state adds up to; `own` are the workspace's own milestones, with when."""
     reached = milestones.reached(state, rules, entries, own)
-    active = sorted((last for person in people if (last := _last_value(person, rules)) is not None), reverse=True)
     return Measures(
         use=use(state, rules),
         support=_support(state),
@@ -140,8 +140,8 @@ def measures(
         trainings_completed=state.kinds["training_completed"][0] if "training_completed" in state.kinds else 0,
         consents={name: register[2] for name, register in state.consents.items()},
         revenue=[Money(_decimal(nanos), currency) for currency, nanos in sorted(state.revenue.items())],
-        people=len(people),
-        active_people=[instant(us) for us in active[:1_000]],
+        people=people.number,
+        active_people=[instant(us) for us in people.active],
     )
 
 
@@ -170,11 +170,6 @@ def traits(state: State) -> dict[str, Any]:
         if text != "null" and size <= _TRAITS_BYTES:
             kept[name] = msgspec.json.decode(text)
     return kept
-
-
-def _last_value(state: State, rules: RuleSet) -> int | None:
-    days = value_days(state, rules.value_classes)
-    return max(day[2] for day in days.values()) if days else None
 
 
 def _support(state: State) -> Support | None:

@@ -20,6 +20,7 @@ from services.journey.domain.identity import (
     judged,
     user_at,
 )
+from services.journey.domain.people import added
 from services.journey.domain.reading import Key, Moment, Reading
 from services.journey.domain.rules import RuleSet
 from services.journey.domain.sessions import coalesced, singles
@@ -63,12 +64,12 @@ def snapshots(
     for id_ in sorted(told):
         subject = told[id_]
         until = _until(subject, at)
-        people = _shares(subject, told, at)
+        people = added(_shares(subject, told, at), rules.value_classes)
         if subject.type == "customer":
             whole = folding.fold(until)
         else:
             own = folding.own_share(until, subject.identifiers[0].value)
-            whole = state.known_from_start(state.joined([own, *people]))
+            whole = state.known_from_start(state.join(own, people.state))
         account = account_of(whole) if subject.type == "customer" else None
         standing = Standing(
             workspace=workspace,

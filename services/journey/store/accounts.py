@@ -6,6 +6,7 @@ from uuid import UUID
 
 from jornada.db import Connection
 from jornada.events import SubjectId, WorkspaceId, decode, encode
+from services.journey.domain.buckets import within
 from services.journey.domain.state import EMPTY, FOLD, State
 from services.journey.domain.vocabulary import NONE
 
@@ -81,6 +82,35 @@ async def of(
         {customer: state for customer, state in states.items() if state is not None},
         {customer for customer, state in states.items() if state is None},
     )
+
+
+async def people(
+    connection: Connection, workspace: WorkspaceId, account: SubjectId, place: str, vocabulary: int
+) -> list[State | None]:
+    """What an account's people in a place add to it, by their ids; None for what another fold or vocabulary made."""
+    rows = await connection.fetch(
+        """select share from account_shares
+           where workspace = $1 and account = $2 and customer between $3 and $4 and customer <> $2 order by customer""",
+        workspace,
+        account,
+        *within(place),
+    )
+    return [_state(row["share"], vocabulary) for row in rows]
+
+
+async def people_after(
+    connection: Connection, workspace: WorkspaceId, account: SubjectId, after: UUID, most: int
+) -> list[SubjectId]:
+    """Up to `most` of an account's people, by id, after one."""
+    rows = await connection.fetch(
+        """select customer from account_shares
+           where workspace = $1 and account = $2 and customer > $3 and customer <> $2 order by customer limit $4""",
+        workspace,
+        account,
+        after,
+        most,
+    )
+    return [SubjectId(row["customer"]) for row in rows]
 
 
 async def by_customer(

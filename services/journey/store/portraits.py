@@ -1,7 +1,7 @@
 """What the faces read: one subject as of an instant, and lists of them."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -10,9 +10,10 @@ from jornada.db import Connection
 from jornada.events import JourneySnapshot, SubjectId, SubjectType, WorkspaceId, decode
 from jornada.instants import micros
 from jornada.web import Reference
-from services.journey.domain import folding, state
+from services.journey.domain import folding, people, state
 from services.journey.domain.contracts import Truths
 from services.journey.domain.identity import MOST_USERS, Named, Sharing, judged
+from services.journey.domain.people import NOBODY, People
 from services.journey.domain.reading import Reading
 from services.journey.domain.segments import InForce, Kept, Stays, Walk, course, passed, reached, resumed, ruled, walked
 from services.journey.domain.sessions import coalesced, singles
@@ -25,6 +26,7 @@ from services.journey.store import accounts, identifiers, in_force, neighbourhoo
 from services.journey.store.subjects import kept
 
 _MOST_FOLLOWED = 100
+MOST_PEOPLE = 500
 
 
 class Filter(NamedTuple):
@@ -43,6 +45,7 @@ class _Row(NamedTuple):
     version: int
     sessions: int
     kept: Kept | None
+    people: People
 
 
 class Ambiguous(Exception):
@@ -150,17 +153,15 @@ async def account(
     members = (await identifiers.members(connection, workspace, [id_])).get(id_, [])
     if row is None or not members:
         return None
-    shares, old = await accounts.of(connection, workspace, id_, force.vocabulary.version)
-    whole = row.state
-    if old or whole is None or (past and await _goes_on(connection, workspace, whole, shares, as_of)):
-        name = members[0][1].value
+    own = await accounts.by_customer(connection, workspace, [id_], force.vocabulary.version)
+    whole, everybody = row.state, row.people
+    spoiled = own.get((id_, id_), EMPTY) is None
+    if spoiled or whole is None or (past and await _goes_on(connection, workspace, id_, whole, as_of)):
         until = as_of if past else None
-        shares = await _shares_until(connection, workspace, force, id_, name, set(shares) | old, until)
-        whole = state.known_from_start(state.joined(shares.values()))
-    people = [share for each, share in sorted(shares.items()) if each != id_]
+        whole, everybody = await _account_until(connection, workspace, force, id_, members[0][1].value, until)
     identifiers_ = [identifier for _, identifier in members]
     standing = Standing(
-        workspace=workspace, type="account", id=id_, identifiers=identifiers_, sessions=0, people=people
+        workspace=workspace, type="account", id=id_, identifiers=identifiers_, sessions=0, people=everybody
     )
     return snapshot(whole, standing, force.rules, as_of, row.version, timeline(whole, force.rules))
 
@@ -301,8 +302,9 @@ async def _row(
     connection: Connection, workspace: WorkspaceId, id_: SubjectId, type_: SubjectType, vocabulary: Vocabulary
 ) -> _Row | None:
     row = await connection.fetchrow(
-        "select state, version, sessions, fold, vocabulary, stays, truths from subjects"
-        " where workspace = $1 and id = $2 and type = $3 and merged_into is null",
+        """select state, version, sessions, fold, vocabulary, stays, truths,
+                  case when type = 'account' then snapshot end as told
+           from subjects where workspace = $1 and id = $2 and type = $3 and merged_into is null""",
         workspace,
         id_,
         type_,
@@ -311,7 +313,15 @@ async def _row(
         return None
     of_now = row["fold"] == FOLD and row["vocabulary"] == vocabulary.version
     state_ = decode(row["state"], State) if of_now else None
-    return _Row(state_, row["version"], row["sessions"], kept(row["stays"], row["truths"]))
+    return _Row(state_, row["version"], row["sessions"], kept(row["stays"], row["truths"]), _published(row["told"]))
+
+
+def _published(snapshot_: bytes | None) -> People:
+    """An account's people as they were told last; their shares are in the account's state."""
+    if snapshot_ is None:
+        return NOBODY
+    told: JourneySnapshot = decode(snapshot_, JourneySnapshot)
+    return People(told.measures.people, [micros(at) for at in told.measures.active_people])
 
 
 async def _account_id(connection: Connection, workspace: WorkspaceId, name: str) -> SubjectId | None:
@@ -321,38 +331,59 @@ async def _account_id(connection: Connection, workspace: WorkspaceId, name: str)
 
 
 async def _goes_on(
-    connection: Connection, workspace: WorkspaceId, whole: State, customers: Collection[SubjectId], as_of: datetime
+    connection: Connection, workspace: WorkspaceId, id_: SubjectId, whole: State, as_of: datetime
 ) -> bool:
     """Whether an account has more than it had at an instant: touchpoints since then, or people said to belong since."""
     until = micros(as_of)
     if whole.last is not None and whole.last[0] > until:
         return True
-    rows = await connection.fetch(
-        "select state from subjects where workspace = $1 and id = any($2)", workspace, list(customers)
-    )
-    states_: list[State] = [decode(row["state"], State) for row in rows]
-    return any(key[0] > until for each in states_ for key in each.groups.values())
+    async for customers in _people(connection, workspace, id_):
+        rows = await connection.fetch(
+            "select state from subjects where workspace = $1 and id = any($2)", workspace, customers
+        )
+        states_: list[State] = [decode(row["state"], State) for row in rows]
+        if any(key[0] > until for each in states_ for key in each.groups.values()):
+            return True
+    return False
 
 
-async def _shares_until(
+async def _people(
+    connection: Connection, workspace: WorkspaceId, account: SubjectId
+) -> AsyncIterator[Sequence[SubjectId]]:
+    """An account's people, some at a time."""
+    customers = await accounts.people_after(connection, workspace, account, UUID(int=0), MOST_PEOPLE)
+    while customers:
+        yield customers
+        customers = await accounts.people_after(connection, workspace, account, customers[-1], MOST_PEOPLE)
+
+
+async def _account_until(
+    connection: Connection, workspace: WorkspaceId, force: InForce, id_: SubjectId, name: str, as_of: datetime | None
+) -> tuple[State, People]:
+    """An account and its people, from stored touchpoints up to an instant."""
+    told = (await _told_until(connection, workspace, force, [id_], as_of)).get(id_, [])
+    own = folding.own_share(told, name)
+    everybody = NOBODY
+    async for customers in _people(connection, workspace, id_):
+        theirs = await _told_until(connection, workspace, force, customers, as_of)
+        shares = (folding.shares(readings).get(name) for readings in theirs.values())
+        some = people.added((share for share in shares if share is not None), force.rules.value_classes)
+        everybody = people.join(everybody, some)
+    return state.known_from_start(state.join(own, everybody.state)), everybody
+
+
+async def _told_until(
     connection: Connection,
     workspace: WorkspaceId,
     force: InForce,
-    id_: SubjectId,
-    name: str,
-    customers: set[SubjectId],
+    subjects_: Collection[SubjectId],
     as_of: datetime | None,
-) -> dict[SubjectId, State]:
-    """The shares of an account, from stored touchpoints up to an instant."""
-    members = await identifiers.members(connection, workspace, customers)
+) -> dict[SubjectId, list[Reading]]:
+    """The touchpoints up to an instant, ours left out, of whom has any."""
+    members = await identifiers.members(connection, workspace, subjects_)
     whose = {owner: each for each, theirs in members.items() for owner, _ in theirs}
     told: dict[SubjectId, list[Reading]] = {}
     for owner, reading in await touchpoints.of(connection, workspace, whose, force.vocabulary):
         if not reading.ours and (as_of is None or reading.key[0] <= micros(as_of)):
             told.setdefault(whose[owner], []).append(reading)
-    shares: dict[SubjectId, State] = {}
-    for each, readings in told.items():
-        share = folding.own_share(readings, name) if each == id_ else folding.shares(readings).get(name)
-        if share is not None:
-            shares[each] = share
-    return shares
+    return told

@@ -9,23 +9,28 @@ from uuid import UUID
 from jornada.bus.publisher import Subject
 from jornada.db import Connection
 from jornada.events import JourneyEvent, JourneySnapshot, SubjectId, Undecodable, WorkspaceId, decode
-from services.journey.domain import folding, state
+from services.journey.domain import folding
 from services.journey.domain.identity import Named, Placement, Sharing
 from services.journey.domain.reading import Reading
 from services.journey.domain.segments import InForce, Walk
 from services.journey.domain.sessions import coalesced, singles
 from services.journey.domain.state import State
 from services.journey.store import accounts, identifiers, sessions, subjects, touchpoints
+from services.journey.store.buckets import Account
 from services.journey.store.identifiers import Stored
 from services.journey.store.replays import Counts
-from services.journey.worker import journeys, settling
+from services.journey.worker import bucketing, journeys, settling
 from services.journey.worker.attribution import regroup
+from services.journey.worker.bucketing import Allowance
 from services.journey.worker.settling import Held, Told
 
 MOST = 250
 MOST_TOUCHPOINTS = 500
 
 Versions = dict[Subject, int]
+
+_CHECKED = "g"
+"""After every place of a bucket."""
 
 
 class Compared(NamedTuple):
@@ -204,37 +209,47 @@ def _sound(workspace: WorkspaceId, told: Told, placement: Placement, into: Mappi
     return same and told == Told(settling.buried(workspace, saved.id, saved.type, other, saved.version), [], None)
 
 
-async def compare_accounts(
-    connection: Connection, workspace: WorkspaceId, force: InForce, known: Mapping[UUID, Stored], now: datetime
-) -> Compared:
-    """Compares accounts, once their people are; also those that wait to be folded."""
-    done = Compared(Counts(), {})
-    for id_, stored in known.items():
-        counts, changed = await _account(connection, workspace, force, SubjectId(id_), stored.node.named, now)
-        done = Compared(done.counts + counts, done.changed | changed)
-        await asyncio.sleep(0)
-    return done
+async def compare_account(
+    connection: Connection,
+    workspace: WorkspaceId,
+    force: InForce,
+    stored: Stored,
+    inside: str | None,
+    now: datetime,
+) -> tuple[Compared, str | None]:
+    """Compares an account, once its people are; also one that waits to be folded.
 
-
-async def _account(
-    connection: Connection, workspace: WorkspaceId, force: InForce, id_: SubjectId, named: Named, now: datetime
-) -> Compared:
-    await accounts.claim(connection, workspace, [id_])
+    First its buckets are, some at a time, after the place `inside`. Returns the place after which to go on, None at the
+    end.
+    """
+    id_, named = SubjectId(stored.node.id), stored.node.named
     journeys.check_newest(await subjects.folds(connection, workspace, [id_]))
     # A new account has no row to lock yet: the identifier stands for it.
     await identifiers.locked(connection, workspace, [named])
-    mended = await _own_share(connection, workspace, force, id_, named.value)
-    shares, old = await accounts.of(connection, workspace, id_, force.vocabulary.version)
-    if old:
+    account = bucketing.bucketed(workspace, force, id_)
+    if inside != _CHECKED:
+        last, wrong = await bucketing.check(connection, account, inside)
+        if last is not None:
+            return Compared(Counts(mended=wrong), {}), last
+    return await _account(connection, force, account, named.value, now)
+
+
+async def _account(
+    connection: Connection, force: InForce, account: Account, name: str, now: datetime
+) -> tuple[Compared, str | None]:
+    workspace, id_, allowance = account.workspace, account.id, Allowance()
+    await accounts.claim(connection, workspace, [id_])
+    mended = await _own_share(connection, workspace, force, id_, name)
+    whole = await bucketing.whole(connection, force, account, name, allowance)
+    if whole is None or whole.is_behind:
         await accounts.enqueue(connection, workspace, [id_])
-        return Compared(Counts(), {})
-    stored = await settling.stored(connection, workspace, force, [id_])
-    if not shares and not stored:
-        return Compared(Counts(), {})
-    whole = state.known_from_start(state.joined(shares[each] for each in sorted(shares)))
-    people = [share for customer, share in shares.items() if customer != id_]
-    held = Held(id_, "account", whole, 0, _as_of(stored.get(id_)) or now, people)
-    return await _compared(connection, workspace, force, [held], stored, mended, now)
+        return Compared(Counts(mended=len(mended)), {}), _CHECKED if allowance.is_spent else None
+    told = await settling.stored(connection, workspace, force, [id_])
+    own = await accounts.own(connection, workspace, [id_], account.vocabulary)
+    if not told and not own and not whole.people.number:
+        return Compared(Counts(), {}), None
+    held = Held(id_, "account", whole.state, 0, _as_of(told.get(id_)) or now, whole.people)
+    return await _compared(connection, workspace, force, [held], told, mended, now), None
 
 
 async def _own_share(

@@ -1,8 +1,9 @@
 """The queue of subjects to be folded again: accounts whose people changed, everybody after new rules or a new fold."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from jornada.bus.carrier import BusUnavailable
 from jornada.bus.publisher import Publisher, Subject
@@ -10,18 +11,20 @@ from jornada.clock import Clock
 from jornada.db import Conflict, Connection, Database, Unavailable
 from jornada.events import SubjectId, WorkspaceId
 from jornada.observe import logs
-from services.journey.domain import state
 from services.journey.domain.segments import InForce, Walk, resumed
 from services.journey.store import accounts, identifiers, in_force, subjects
+from services.journey.store.identifiers import Stored
 from services.journey.store.subjects import Row, by_workspace
-from services.journey.worker import journeys, owners, settling
+from services.journey.worker import bucketing, journeys, owners, settling
 from services.journey.worker.backfill import Backfill
+from services.journey.worker.bucketing import Allowance
 from services.journey.worker.journeys import Changes, Journey
 from services.journey.worker.settling import Held
 
 _log = logs.get(__name__)
 
 MOST = 500
+MOST_ACCOUNTS = 10
 
 
 class Refolder:
@@ -51,10 +54,24 @@ class Refolder:
         done = 0
         for workspace, ids in waiting.items():
             for start in range(0, len(ids), MOST):
-                done += await self._work(workspace, ids[start : start + MOST])
+                for part in await self._parts(workspace, ids[start : start + MOST]):
+                    done += await self._work(workspace, part)
         return done
 
-    async def _work(self, workspace: WorkspaceId, ids: Collection[SubjectId]) -> int:
+    async def _parts(self, workspace: WorkspaceId, ids: Sequence[SubjectId]) -> list[list[SubjectId]]:
+        """People apart from accounts, and of these few at a time: nobody waits long for a large one.
+
+        People come first, and have by then what accounts held and is theirs.
+        """
+        async with self._database.transaction([workspace]) as connection:
+            force = await in_force.held(connection, workspace)
+            groups = _groups(await identifiers.by_id(connection, workspace, ids))
+            await owners.give_to_people(connection, workspace, groups, force.vocabulary)
+        people, all_ = [id_ for id_ in ids if id_ not in groups], [id_ for id_ in ids if id_ in groups]
+        few = [all_[start : start + MOST_ACCOUNTS] for start in range(0, len(all_), MOST_ACCOUNTS)]
+        return [people, *few] if people else few
+
+    async def _work(self, workspace: WorkspaceId, ids: Sequence[SubjectId]) -> int:
         async with self._database.transaction([workspace]) as connection:
             claimed = await accounts.claim(connection, workspace, ids)
             changed = await refold(connection, workspace, dict.fromkeys(claimed, self._clock.now()))
@@ -67,23 +84,27 @@ class Refolder:
 async def refold(
     connection: Connection, workspace: WorkspaceId, as_of: dict[SubjectId, datetime]
 ) -> dict[Subject, int]:
-    """Folds subjects anew under the rules in force, each as of its instant; returns the new versions."""
+    """Folds subjects anew under the rules in force, each as of its instant; returns the new versions.
+
+    An account of which there is more to do than is allowed at once asks again.
+    """
     if not as_of:
         return {}
     force = await in_force.held(connection, workspace)
     named = await identifiers.by_id(connection, workspace, as_of.keys())
-    groups = {
-        SubjectId(id_): stored.node.named.value for id_, stored in named.items() if stored.node.named.type == "account"
-    }
+    groups = _groups(named)
     await owners.give_to_people(connection, workspace, groups, force.vocabulary)
     rows = await subjects.locked(connection, workspace, as_of.keys())
     held = await _customers(connection, workspace, rows, as_of, force)
-    for account in sorted(groups):
-        # A new account has no row to lock yet: the identifier stands for it.
-        await identifiers.locked(connection, workspace, [named[account].node.named])
-        made = await _account(connection, workspace, force, account, groups[account], as_of[account])
-        held += [made] if made is not None else []
+    # A new account has no row to lock yet: the identifier stands for it.
+    await identifiers.locked(connection, workspace, {named[account].node.named for account in groups})
+    held += await _accounts(connection, workspace, force, groups, as_of)
     return await settling.settle(connection, workspace, force, held)
+
+
+def _groups(named: Mapping[UUID, Stored]) -> dict[SubjectId, str]:
+    """The accounts among subjects, each with its name."""
+    return {SubjectId(id_): each.node.named.value for id_, each in named.items() if each.node.named.type == "account"}
 
 
 async def _customers(
@@ -108,24 +129,21 @@ async def _customers(
     return [Held(id_, "customer", each.state, each.sessions, as_of[id_], walk=each.walk) for id_, each in told.items()]
 
 
-async def _account(
+async def _accounts(
     connection: Connection,
     workspace: WorkspaceId,
     force: InForce,
-    account: SubjectId,
-    name: str,
-    as_of: datetime,
-) -> Held | None:
-    """An account as its people's shares make it; None while some are of an older fold or vocabulary.
-
-    Without these it would be a smaller account. They are in the queue or will be, and once told ask for it again.
-    """
-    shares, old = await accounts.of(connection, workspace, account, force.vocabulary.version)
-    if account in old:
-        shares[account] = await journeys.own_share(connection, workspace, account, name, force.vocabulary)
-        await accounts.save(connection, workspace, {(account, account): shares[account]}, force.vocabulary.version)
-    if old - {account}:
-        return None
-    people = [share for customer, share in shares.items() if customer != account]
-    whole = state.joined(shares[customer] for customer in sorted(shares))
-    return Held(account, "account", state.known_from_start(whole), 0, as_of, people)
+    groups: Mapping[SubjectId, str],
+    as_of: Mapping[SubjectId, datetime],
+) -> list[Held]:
+    held, unfinished = [], set()
+    for account in sorted(groups):
+        allowance, of = Allowance(), bucketing.bucketed(workspace, force, account)
+        made = await bucketing.whole(connection, force, of, groups[account], allowance)
+        if made is not None:
+            held.append(Held(account, "account", made.state, 0, as_of[account], made.people))
+        if made.is_behind if made is not None else allowance.is_spent:
+            unfinished.add(account)
+    if unfinished:
+        await accounts.enqueue(connection, workspace, unfinished)
+    return held

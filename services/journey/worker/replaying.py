@@ -12,11 +12,12 @@ from jornada.clock import Clock
 from jornada.db import Conflict, Connection, Database, Unavailable
 from jornada.events import WorkspaceId
 from jornada.observe import logs
+from services.journey.domain.identity import Named
 from services.journey.domain.segments import InForce
 from services.journey.store import identifiers, in_force, replays
 from services.journey.store.replays import STEPS, Counts, Replay, Step
 from services.journey.worker import comparing, grounding, restating
-from services.journey.worker.comparing import Versions
+from services.journey.worker.comparing import Compared, Versions
 
 FOLDED, COMMITTED, PUBLISHED = "replay.folded", "replay.committed", "replay.published"
 CRASHPOINTS = (FOLDED, COMMITTED, PUBLISHED)
@@ -129,8 +130,21 @@ async def _customers(
 async def _accounts(
     connection: Connection, workspace: WorkspaceId, force: InForce, replay: Replay, now: datetime
 ) -> _Piece:
-    after = replay.place[0] if replay.place else ""
-    known = await identifiers.accounts_after(connection, workspace, after, replay.id, comparing.MOST)
-    done = await comparing.compare_accounts(connection, workspace, force, known, now)
-    last = [stored.node.named.value for stored in known.values()][-1:]
-    return _Piece(last if len(known) == comparing.MOST else None, *done)
+    """Some accounts, by name, or a part of one of many people: the place then tells also how far it is within."""
+    name, *within = replay.place or [""]
+    inside = within[0] if within else None
+    if inside is None:
+        found = list(
+            (await identifiers.accounts_after(connection, workspace, name, replay.id, comparing.MOST)).values()
+        )
+    else:
+        found = list((await identifiers.read(connection, workspace, [Named("account", name)])).values())
+    done = Compared(Counts(), {})
+    for stored in found:
+        compared, inside = await comparing.compare_account(connection, workspace, force, stored, inside, now)
+        done = Compared(done.counts + compared.counts, done.changed | compared.changed)
+        name = stored.node.named.value
+        if inside is not None:
+            return _Piece([name, inside], *done)
+        await asyncio.sleep(0)
+    return _Piece([name] if within or len(found) == comparing.MOST else None, *done)

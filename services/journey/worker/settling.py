@@ -13,6 +13,7 @@ from jornada.db import Connection
 from jornada.events import JourneySnapshot, MergedInto, SubjectId, SubjectType, WorkspaceId, encode
 from jornada.instants import EPOCH, instant, micros
 from services.journey.domain.identity import Named
+from services.journey.domain.people import NOBODY, People
 from services.journey.domain.segments import InForce, Kept, Walk, course, following, passed, reached, ruled, walked
 from services.journey.domain.snapshot import Standing, nothing_left, snapshot
 from services.journey.domain.state import EMPTY, State, account_of
@@ -32,7 +33,7 @@ class Held(NamedTuple):
     state: State
     sessions: int
     as_of: datetime
-    people: Sequence[State] = ()
+    people: People = NOBODY
     walk: Walk = Walk()
 
 

@@ -1,0 +1,1 @@
+"""What one person's touch costs their account, as the account grows."""
