@@ -83,7 +83,7 @@ async def _customers(
     connection: Connection, workspace: WorkspaceId, force: InForce, ids: Sequence[SubjectId], now: datetime
 ) -> Compared:
     told = await journeys.every_touchpoint(connection, workspace, ids, force.vocabulary)
-    stored = await settling.stored(connection, workspace, force, ids)
+    stored = await _ever_told(connection, workspace, force, ids, {id_ for id_ in ids if told[id_]})
     known = [id_ for id_ in ids if told[id_] or id_ in stored]
     states = {id_: folding.fold(told[id_]) for id_ in known}
     before = await sessions.of(connection, workspace, ids)
@@ -97,6 +97,24 @@ async def _customers(
         as_of = _as_of(stored.get(id_)) or now
         held.append(Held(id_, "customer", states[id_], len(after[id_]), as_of, walk=walk))
     return await _compared(connection, workspace, force, held, stored, mended, now)
+
+
+async def _ever_told(
+    connection: Connection,
+    workspace: WorkspaceId,
+    force: InForce,
+    ids: Collection[SubjectId],
+    having: Collection[SubjectId],
+) -> dict[SubjectId, Told]:
+    """What is stored of those who have touchpoints, or were told of before.
+
+    A row without a version only asks for somebody to be told. Who has nothing was never heard of: it goes.
+    """
+    stored = await settling.stored(connection, workspace, force, ids)
+    asked = {id_ for id_, each in stored.items() if each.saved.version == 0 and id_ not in having}
+    if asked:
+        await subjects.forget(connection, workspace, asked)
+    return {id_: each for id_, each in stored.items() if id_ not in asked}
 
 
 async def _shares(
@@ -169,13 +187,13 @@ def _as_of(told: Told | None) -> datetime | None:
 async def _lost(
     connection: Connection, workspace: WorkspaceId, force: InForce, lost: Mapping[SubjectId, Stored]
 ) -> Compared:
-    """Has subjects that are another one now say so, and have nothing of their own."""
+    """Has subjects that are another one now say so, if anybody heard of them, and have nothing of their own."""
     before = await sessions.of(connection, workspace, lost)
     await sessions.replace(connection, workspace, before, {})
     theirs = await accounts.forget(connection, workspace, lost, ())
     if theirs:
         await accounts.enqueue(connection, workspace, theirs)
-    stored = await settling.stored(connection, workspace, force, lost)
+    stored = await _ever_told(connection, workspace, force, lost, ())
     named = {each.saved.merged_into for each in stored.values()} - {None}
     into = await identifiers.by_id(connection, workspace, [id_ for id_ in named if id_ is not None])
     unsound = {}
@@ -242,8 +260,9 @@ async def _own_share(
 ) -> set[SubjectId]:
     """Stores what an account's own touchpoints add to it, where something else is stored; returns of whom."""
     stored = await accounts.own(connection, workspace, [id_], force.vocabulary.version)
-    if id_ not in stored:
+    if stored.get(id_) is None:
         if not await touchpoints.counts(connection, workspace, [id_]):
+            await accounts.forget(connection, workspace, [id_], ())
             return set()
         # A batch may be storing the first one now: this row is what it waits for, or what waits for it.
         await accounts.spoil(connection, workspace, [id_])
