@@ -8,7 +8,7 @@ from bench.ingest import comparison as ingest
 from bench.journey import comparison as journey
 from bench.replay import comparison as replay
 
-_SUBJECTS = {"ingest": ingest.run, "journey": journey.run, "replay": replay.run}
+_SUBJECTS = {"ingest": ingest.run, "journey": journey.run, "growth": journey.grow, "replay": replay.run}
 
 
 def main() -> None:
