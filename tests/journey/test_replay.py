@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 from unittest.mock import patch
@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 
 from jornada.bus.carrier import BusUnavailable
 from jornada.bus.publisher import Publisher, Subject
-from jornada.db import Conflict, Connection, Database
-from jornada.events import Identifier, JourneyEvent, JourneySnapshot, Touchpoint, decode, encode, new_id
+from jornada.db import Conflict, Connection, Database, TimedOut, Unavailable
+from jornada.events import Identifier, JourneyEvent, JourneySnapshot, Touchpoint, WorkspaceId, decode, encode, new_id
 from jornada.rules import parse
 from services.journey.domain import identity
-from services.journey.domain.identity import MOST_TIED
+from services.journey.domain.identity import MOST_TIED, Named
 from services.journey.domain.rules import SHOP
 from services.journey.domain.state import FOLD
 from services.journey.domain.view import TERMS
-from services.journey.store import in_force, portraits, replays
-from services.journey.store.replays import Counts, Replay
-from services.journey.worker import comparing, grounding, restating
+from services.journey.store import grounds, identifiers, in_force, portraits, replays
+from services.journey.store.replays import STEPS, Counts, Replay, Step
+from services.journey.worker import comparing, grounding, replaying, restating
 from services.journey.worker.replaying import Replayer
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, touchpoint
@@ -332,6 +332,8 @@ class DyingPublisher:
     async def publish(self, subjects: Collection[Subject]) -> None:
         if self._how == "after":
             raise BusUnavailable("killed")
+        if self._how == "late":
+            raise TimedOut("published too slowly")
         await self._publisher.publish(subjects)
 
 
@@ -457,6 +459,96 @@ async def test_who_comes_out_otherwise_is_told_as_of_now(database: Database) -> 
     assert (told.traits, told.as_of) == ({"name": "Bia"}, folding.clock.now())
 
 
+def slow(monkeypatch: pytest.MonkeyPatch, within: object, name: str, concerns: Callable[..., bool]) -> list[int]:
+    """Has Postgres cancel what concerns somebody, as it does what takes too long; tells how much each call asked."""
+    plain, asked = getattr(within, name), []
+
+    async def act(connection: Connection, workspace: WorkspaceId, *given: Any) -> Any:
+        asked.extend([len(given[0])] if isinstance(given[0], Collection) else [])
+        if concerns(*given):
+            await connection.execute("set local statement_timeout = 1")
+            await connection.execute("select pg_sleep(60)")
+        return await plain(connection, workspace, *given)
+
+    monkeypatch.setattr(within, name, act)
+    return asked
+
+
+def tells(message_id: str) -> Callable[..., bool]:
+    return lambda told: any(each.touchpoint.message_id == message_id for each in told)
+
+
+SLOW: Mapping[str, tuple[object, str, Callable[..., bool]]] = {
+    "touchpoints": (restating, "state_all", tells("a4")),
+    "devices": (restating, "state_all", tells("a8")),
+    "facts": (grounds, "said", lambda stated: any(fact.at[1] == "a7" for fact in stated)),
+    "customers": (comparing, "regroup", lambda seeds: Named("user_id", "ana") in seeds),
+    "accounts": (comparing, "_account", lambda _force, _id, named, _now: named.value == "globex"),
+}
+
+
+async def ended(folding: Folding, id_: UUID) -> Replay:
+    replayer = Replayer(folding.database, folding.publisher, folding.clock)
+    async with asyncio.timeout(60):
+        while (done := await found(folding, id_)).status == "running":
+            await replayer.work()
+    return done
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_what_alone_takes_too_long_is_named_and_passed_by(
+    database: Database, monkeypatch: pytest.MonkeyPatch, step: Step
+) -> None:
+    folding = Folding(database)
+    await folding.fold(*LATE_ALIAS, *ACCOUNTS)
+    await settled(folding)
+    before = await stored(folding)
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute("update subjects set name = 'Nobody' where workspace = $1", folding.workspace)
+    with monkeypatch.context() as patched:
+        slow(patched, *SLOW[step])
+        done = await ended(folding, await begun(folding))
+    assert (done.status, done.error) == ("done", None)
+    culprits = {
+        "touchpoints": "a4",
+        "devices": "a8",
+        "facts": "a7",
+        "customers": str(await folding.id_of("user_id", "ana")),
+        "accounts": str(await folding.id_of("account", "globex")),
+    }
+    assert [each.step for each in done.failed] == (["touchpoints", "devices"] if step == "devices" else [step])
+    assert all(culprits[step] in each.at for each in done.failed)
+    left = set((await stored(folding))["subjects"]) - set(before["subjects"])
+    assert len(left) == (1 if step in {"customers", "accounts"} else 0)
+    assert (await replayed(folding)).mended == len(left)
+    assert await stored(folding) == before
+
+
+async def test_after_what_took_too_long_pieces_grow_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    folding = Folding(database)
+    await folding.fold(*(touchpoint(f"m{n}", n, user_id=f"u{n:02}", event="Report Exported") for n in range(30)))
+    monkeypatch.setattr(comparing, "MOST", 16)
+    asked = slow(monkeypatch, comparing, "regroup", lambda seeds: Named("user_id", "u19") in seeds)
+    done = await ended(folding, await begun(folding))
+    assert asked == [16, 14, 8, 4, 2, 4, 2, 1, 2, 1, 1, 2, 4, 3]
+    assert (done.status, done.counts.compared, len(done.failed)) == ("done", 29, 1)
+
+
+async def test_where_not_even_a_reading_is_done_in_time_or_too_much_is_left_it_fails(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folding = Folding(database)
+    await folding.fold(*LATE_ALIAS)
+    with monkeypatch.context() as patched:
+        slow(patched, identifiers, "people_after", lambda *_: True)
+        done = await ended(folding, await begun(folding))
+        assert (done.status, done.error, done.step, done.failed) == ("failed", "TimedOut", "customers", [])
+    monkeypatch.setattr(replaying, "MOST_FAILED", 2)
+    slow(monkeypatch, comparing, "regroup", lambda *_: True)
+    done = await ended(folding, await begun(folding))
+    assert (done.status, done.error, len(done.failed)) == ("failed", "TimedOut", 2)
+
+
 @pytest.mark.parametrize("name", ["shared_email", "reunited", "reconciled", "accounts", "late_alias"])
 async def test_live_batches_are_folded_beside_it(
     database: Database, monkeypatch: pytest.MonkeyPatch, name: str
@@ -497,15 +589,17 @@ async def test_who_has_nothing_to_publish_waits_for_no_publisher(database: Datab
         assert not await connection.fetch("select from unpublished")
 
 
-async def test_what_a_process_committed_and_did_not_live_to_publish_is_swept(database: Database) -> None:
+@pytest.mark.parametrize("how", ["after", "late"])
+async def test_what_a_process_committed_and_did_not_publish_is_swept(database: Database, how: str) -> None:
     folding = Folding(database)
     await folding.fold(*LATE_ALIAS)
     async with database.transaction([folding.workspace]) as connection:
         await connection.execute("update subjects set snapshot = '{}' where stage <> ''")
     id_ = await begun(folding)
     while (await found(folding, id_)).status == "running":
-        with contextlib.suppress(BusUnavailable):
-            await Mortal(folding, "after").work()
+        with contextlib.suppress(BusUnavailable, Unavailable):
+            await Mortal(folding, how).work()
+    assert (await found(folding, id_)).status == "done"
     published = len(folding.topic.records)
     async with database.transaction([folding.workspace]) as connection:
         await connection.execute("update unpublished set since = since - interval '1 hour'")

@@ -46,23 +46,35 @@ _AT = "occurred_at, message_id, source"
 
 async def pairs_after(
     connection: Connection, workspace: WorkspaceId, after: Sequence[str], most: int
-) -> list[tuple[str, str, bool]]:
-    """Up to `most` devices and users seen together, after a pair, and whether there is a fact of that very moment."""
+) -> list[tuple[str, str]]:
+    """Up to `most` devices and users seen together, after a pair."""
     rows = await connection.fetch(
-        """select pair.anonymous_id, pair.user_id, fact.founded is not null as founded
-           from (select * from device_users where workspace = $1 and (anonymous_id, user_id) > ($2, $3)
-                 order by anonymous_id, user_id limit $4) as pair
+        """select anonymous_id, user_id from device_users where workspace = $1 and (anonymous_id, user_id) > ($2, $3)
+           order by anonymous_id, user_id limit $4""",
+        workspace,
+        *after,
+        most,
+    )
+    return [(row["anonymous_id"], row["user_id"]) for row in rows]
+
+
+async def groundless_pairs(
+    connection: Connection, workspace: WorkspaceId, first: tuple[str, str], last: tuple[str, str]
+) -> set[tuple[str, str]]:
+    """The devices and users from one pair to another of whose very moment there is no fact."""
+    rows = await connection.fetch(
+        """select pair.anonymous_id, pair.user_id from device_users as pair
            left join lateral (
                select true as founded from device_facts
                where workspace = $1 and anonymous_id = pair.anonymous_id and user_id = pair.user_id
                  and occurred_at = pair.occurred_at and message_id = pair.message_id and source = pair.source
                limit 1) as fact on true
-           order by pair.anonymous_id, pair.user_id""",
+           where workspace = $1 and (anonymous_id, user_id) between ($2, $3) and ($4, $5) and founded is null""",
         workspace,
-        *after,
-        most,
+        *first,
+        *last,
     )
-    return [tuple(row) for row in rows]
+    return {(row["anonymous_id"], row["user_id"]) for row in rows}
 
 
 async def facts_after(

@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
-from jornada.bus.publisher import Subject
 from jornada.db import Connection
 from jornada.events import JourneyEvent, JourneySnapshot, SubjectId, Undecodable, WorkspaceId, decode
 from services.journey.domain import folding, state
@@ -20,24 +18,16 @@ from services.journey.store.identifiers import Stored
 from services.journey.store.replays import Counts
 from services.journey.worker import journeys, settling
 from services.journey.worker.attribution import regroup
+from services.journey.worker.pieces import NOTHING, Done
 from services.journey.worker.settling import Held, Told
 
 MOST = 250
 MOST_TOUCHPOINTS = 500
 
-Versions = dict[Subject, int]
-
-
-class Compared(NamedTuple):
-    """What came of some subjects, and the new versions of those that are told anew."""
-
-    counts: Counts
-    changed: Versions
-
 
 async def compare_people(
     connection: Connection, workspace: WorkspaceId, force: InForce, named: Mapping[UUID, Named], now: datetime
-) -> Compared:
+) -> Done:
     """Judges anew whose everything near these identifiers is; compares every customer that this concerns."""
     found = await regroup(connection, workspace, set(named.values()))
     ids = {SubjectId(id_) for id_ in named}.union(found.gathered, found.refold, found.lost)
@@ -48,8 +38,7 @@ async def compare_people(
     lost = {id_: known[id_] for id_ in ids - living if known[id_].node.named.type != "email"}
     done = await _lost(connection, workspace, force, lost)
     for part in await _parts(connection, workspace, living):
-        counts, changed = await _customers(connection, workspace, force, part, now)
-        done = Compared(done.counts + counts, done.changed | changed)
+        done |= await _customers(connection, workspace, force, part, now)
         await asyncio.sleep(0)
     return done
 
@@ -81,7 +70,7 @@ def _divided(sizes: Mapping[SubjectId, int]) -> Iterator[list[SubjectId]]:
 
 async def _customers(
     connection: Connection, workspace: WorkspaceId, force: InForce, ids: Sequence[SubjectId], now: datetime
-) -> Compared:
+) -> Done:
     told = await journeys.every_touchpoint(connection, workspace, ids, force.vocabulary)
     stored = await _ever_told(connection, workspace, force, ids, {id_ for id_ in ids if told[id_]})
     known = [id_ for id_ in ids if told[id_] or id_ in stored]
@@ -152,7 +141,7 @@ async def _compared(
     stored: Mapping[SubjectId, Told],
     mended: set[SubjectId],
     now: datetime,
-) -> Compared:
+) -> Done:
     """Tells subjects under the version and as of the instant of what is stored, and stores what differs from it.
 
     Where what was published differs it is told anew as of now; where only something else does, nobody hears of it.
@@ -166,9 +155,7 @@ async def _compared(
         connection, workspace, force, [each._replace(as_of=now) for each in held if each.id in anew]
     )
     mended = (mended | {each.saved.id for each in differing}) - anew
-    return Compared(
-        Counts(compared=len(held), equal=len(held) - len(anew), mended=len(mended), changed=len(anew)), changed
-    )
+    return Done(Counts(compared=len(held), equal=len(held) - len(anew), mended=len(mended), changed=len(anew)), changed)
 
 
 def _event(told: Told | None) -> bytes | None:
@@ -186,7 +173,7 @@ def _as_of(told: Told | None) -> datetime | None:
 
 async def _lost(
     connection: Connection, workspace: WorkspaceId, force: InForce, lost: Mapping[SubjectId, Stored]
-) -> Compared:
+) -> Done:
     """Has subjects that are another one now say so, if anybody heard of them, and have nothing of their own."""
     before = await sessions.of(connection, workspace, lost)
     await sessions.replace(connection, workspace, before, {})
@@ -203,7 +190,7 @@ async def _lost(
             unsound[id_] = (told.saved.type, survivor)
     changed = await settling.bury(connection, workspace, unsound)
     mended = len(before.keys() - unsound.keys())
-    return Compared(Counts(0, len(stored), len(stored) - len(unsound), mended, len(unsound)), changed)
+    return Done(Counts(0, len(stored), len(stored) - len(unsound), mended, len(unsound)), changed)
 
 
 async def _survivor(connection: Connection, workspace: WorkspaceId, stored: Stored) -> SubjectId | None:
@@ -224,19 +211,18 @@ def _sound(workspace: WorkspaceId, told: Told, placement: Placement, into: Mappi
 
 async def compare_accounts(
     connection: Connection, workspace: WorkspaceId, force: InForce, known: Mapping[UUID, Stored], now: datetime
-) -> Compared:
+) -> Done:
     """Compares accounts, once their people are; also those that wait to be folded."""
-    done = Compared(Counts(), {})
+    done = NOTHING
     for id_, stored in known.items():
-        counts, changed = await _account(connection, workspace, force, SubjectId(id_), stored.node.named, now)
-        done = Compared(done.counts + counts, done.changed | changed)
+        done |= await _account(connection, workspace, force, SubjectId(id_), stored.node.named, now)
         await asyncio.sleep(0)
     return done
 
 
 async def _account(
     connection: Connection, workspace: WorkspaceId, force: InForce, id_: SubjectId, named: Named, now: datetime
-) -> Compared:
+) -> Done:
     await accounts.claim(connection, workspace, [id_])
     journeys.check_newest(await subjects.folds(connection, workspace, [id_]))
     # A new account has no row to lock yet: the identifier stands for it.
@@ -245,10 +231,10 @@ async def _account(
     shares, old = await accounts.of(connection, workspace, id_, force.vocabulary.version)
     if old:
         await accounts.enqueue(connection, workspace, [id_])
-        return Compared(Counts(), {})
+        return NOTHING
     stored = await settling.stored(connection, workspace, force, [id_])
     if not shares and not stored:
-        return Compared(Counts(), {})
+        return NOTHING
     whole = state.known_from_start(state.joined(shares[each] for each in sorted(shares)))
     people = [share for customer, share in shares.items() if customer != id_]
     held = Held(id_, "account", whole, 0, _as_of(stored.get(id_)) or now, people)
