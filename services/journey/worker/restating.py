@@ -28,20 +28,21 @@ async def by_owner(
     """
     after = Place(_FIRST, EPOCH, "", "") if place is None else Place(UUID(place[0]), *_moment(place[1:]))
     read = await touchpoints.by_owner(connection, workspace, after, most, force.vocabulary)
-    return _piece(connection, workspace, read, [str(each.place.owner) for each in read], most)
+    seen = Counts(touchpoints=len(read))
+    return _piece(connection, workspace, read, [str(each.place.owner) for each in read], most, seen)
 
 
 async def by_device(
     connection: Connection, workspace: WorkspaceId, force: InForce, place: list[str] | None, most: int
 ) -> Piece:
-    """A piece of the touchpoints without a user id, in the order of their devices."""
+    """A piece of the touchpoints without a user id, in the order of their devices; they were counted before."""
     after = ("", EPOCH, "", "") if place is None else (place[0], *_moment(place[1:]))
     read = await touchpoints.by_device(connection, workspace, after, most, force.vocabulary)
-    return _piece(connection, workspace, read, [each.device or "" for each in read], most)
+    return _piece(connection, workspace, read, [each.device or "" for each in read], most, Counts())
 
 
 def _piece(
-    connection: Connection, workspace: WorkspaceId, read: Sequence[Kept], keys: Sequence[str], most: int
+    connection: Connection, workspace: WorkspaceId, read: Sequence[Kept], keys: Sequence[str], most: int, seen: Counts
 ) -> Piece:
     places = [
         [key, str(micros(each.place.occurred_at)), each.place.message_id, each.place.source]
@@ -49,8 +50,7 @@ def _piece(
     ]
 
     async def act() -> Done:
-        mended = await _restated(connection, workspace, read)
-        return Done(Counts(touchpoints=len(read), mended=mended), {})
+        return Done(seen + Counts(mended=await _restated(connection, workspace, read)), {})
 
     return Piece(places[0] if places else [], places[-1] if len(read) == most else None, act)
 
