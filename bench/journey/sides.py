@@ -41,6 +41,7 @@ from services.journey.worker.refolding import Refolder
 from services.journey.worker.silence import fire
 
 BATCH = 2_000
+FILL = 8_000
 PSEUDONYMS = Pseudonyms(bytes(32))
 OUT = "bench.journeys"
 PARTITIONS = 12
@@ -265,7 +266,7 @@ async def serve(side: Side) -> int:
     while line := await reader.readline():
         if line.startswith(b"fill"):
             everybody = Events(int(line.removeprefix(b"fill")), zipf=True).each()
-            while batch := list(islice(everybody, BATCH)):
+            while batch := list(islice(everybody, FILL)):
                 await side.fold(batch)
         else:
             await side.work(int(line))
