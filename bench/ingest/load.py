@@ -36,7 +36,12 @@ class Load:
 
 
 class OpenLoad:
-    """Requests on time, `rate` a second, however long the answers take; each latency counts from when it was due."""
+    """Requests on time, `rate` a second, however long the answers take; each latency counts from when it was due.
+
+    The first second, in which as many connections are opened as are needed, is not counted.
+    """
+
+    _SETTLING = 1.0
 
     def __init__(self, port: int, bodies: Bodies, rate: float) -> None:
         self._port = port
@@ -50,19 +55,20 @@ class OpenLoad:
     async def run(self, seconds: float) -> None:
         """Sends for so long, then waits for the last answers."""
         began, waiting = time.monotonic(), set()
-        for number in range(int(seconds * self._rate)):
-            due = began + number / self._rate
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            waiting.add(asyncio.create_task(self._one(due)))
+        for number in range(int((self._SETTLING + seconds) * self._rate)):
+            after = number / self._rate
+            await asyncio.sleep(max(0.0, began + after - time.monotonic()))
+            waiting.add(asyncio.create_task(self._one(began + after, counts=after >= self._SETTLING)))
         await asyncio.gather(*waiting)
         for writer in self._opened:
             writer.close()
 
-    async def _one(self, due: float) -> None:
+    async def _one(self, due: float, *, counts: bool) -> None:
         reader, writer = self._idle.pop() if self._idle else await self._dial()
         writer.write(self._bodies.request())
         self.failed += await _answer(reader) != 200
-        self.latencies.append(time.monotonic() - due)
+        if counts:
+            self.latencies.append(time.monotonic() - due)
         self._idle.append((reader, writer))
 
     async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

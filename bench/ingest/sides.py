@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 import uvicorn
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 from fastapi import FastAPI
 from pydantic import BaseModel
 
@@ -72,7 +73,7 @@ def producer() -> AIOKafkaProducer:
         enable_idempotence=False,
         compression_type="zstd",
         linger_ms=5,
-        max_batch_size=262_144,
+        max_batch_size=524_288,
     )
 
 
@@ -124,13 +125,24 @@ async def send_loop(records: Sequence[Accept], sending: AIOKafkaProducer, _group
 
 
 async def batch_loop(records: Sequence[Accept], sending: AIOKafkaProducer, group: int) -> None:
-    """`send_batch`, as many events at a time as ours commits together, a batch a partition."""
+    """`send_batch`, as many events at a time as ours commits together, as few batches a partition as they fit into."""
     for at in range(0, len(records), group):
-        batches = [sending.create_batch() for _ in range(PARTITIONS)]
-        for number, each in enumerate(records[at : at + group]):
-            batches[number % PARTITIONS].append(timestamp=None, key=each.key, value=each.record, headers=_HEADERS)
-        filled = [(number, batch) for number, batch in enumerate(batches) if batch.record_count()]
+        batches = [_batches(sending, records[at + number : at + group : PARTITIONS]) for number in range(PARTITIONS)]
+        filled = [(number, batch) for number, each in enumerate(batches) for batch in each]
         await asyncio.gather(*[await sending.send_batch(batch, TOPIC, partition=number) for number, batch in filled])
+
+
+def _batches(sending: AIOKafkaProducer, records: Sequence[Accept]) -> list[BatchBuilder]:
+    batches: list[BatchBuilder] = []
+    for each in records:
+        if not batches or not _append(batches[-1], each):
+            batches.append(sending.create_batch())
+            _append(batches[-1], each)
+    return batches
+
+
+def _append(batch: BatchBuilder, event: Accept) -> bool:
+    return batch.append(timestamp=None, key=event.key, value=event.record, headers=_HEADERS) is not None
 
 
 def _records(count: int) -> list[Accept]:

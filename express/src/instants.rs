@@ -28,18 +28,24 @@ pub fn write(at: i64, out: &mut Vec<u8>) {
     let (seconds, micros) = (at.div_euclid(SECOND), at.rem_euclid(SECOND));
     let (year, month, day) = date(seconds.div_euclid(DAY));
     let of_day = seconds.rem_euclid(DAY);
-    write_digits(year, 4, out);
-    for (before, number) in
-        [(b'-', month), (b'-', day), (b'T', of_day / 3600), (b':', of_day / 60 % 60), (b':', of_day % 60)]
-    {
-        out.push(before);
-        write_digits(number, 2, out);
+    let pairs = [year / 100, year % 100, month, day, of_day / 3600, of_day / 60 % 60, of_day % 60].map(pair);
+    for (pair, after) in pairs.into_iter().zip(["", "-", "-", "T", ":", ":", ""]) {
+        out.extend_from_slice(&pair);
+        out.extend_from_slice(after.as_bytes());
     }
     if micros > 0 {
         out.push(b'.');
-        write_digits(micros, 6, out);
+        [micros / 10_000, micros / 100 % 100, micros % 100]
+            .map(pair)
+            .iter()
+            .for_each(|pair| out.extend_from_slice(pair));
     }
     out.push(b'Z');
+}
+
+fn pair(number: i64) -> [u8; 2] {
+    let number = number.to_le_bytes()[0];
+    [b'0' + number / 10, b'0' + number % 10]
 }
 
 fn digits(text: &[u8]) -> Option<i64> {
@@ -99,10 +105,4 @@ fn date(days: i64) -> (i64, i64, i64) {
     let march = (5 * of_year + 2) / 153;
     let month = if march < 10 { march + 3 } else { march - 9 };
     (year + era * 400 + i64::from(month <= 2), month, of_year - (153 * march + 2) / 5 + 1)
-}
-
-fn write_digits(number: i64, width: u32, out: &mut Vec<u8>) {
-    for place in (0..width).rev() {
-        out.push(b"0123456789"[usize::try_from(number / 10_i64.pow(place) % 10).unwrap_or(0)]);
-    }
 }

@@ -5,12 +5,15 @@
 mod batch;
 mod canonical;
 mod event;
+mod head;
 mod instants;
 mod packed;
 mod reading;
+mod recent;
 mod record;
 mod scanner;
 
+use std::ops::Range;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use pyo3::intern;
@@ -20,6 +23,7 @@ use pyo3::types::{PyBytes, PyFrozenSet, PyString, PyTuple, PyType};
 use crate::event::Event;
 use crate::packed::{Packed, Packing, Part};
 use crate::reading::Form;
+use crate::recent::{Ids, Recent};
 use crate::record::Arrival;
 
 /// A request's body and what was read of it.
@@ -61,6 +65,12 @@ impl Reading {
     #[getter]
     fn sent_at(&self) -> Option<&str> {
         self.request.sent_at.as_ref().map(|(text, _)| text.as_str())
+    }
+
+    /// Whether every event is taken.
+    #[getter]
+    fn is_whole(&self) -> bool {
+        self.request.events.iter().all(Result::is_ok)
     }
 
     /// The events that are to be judged by others: place in the request, and text.
@@ -187,10 +197,25 @@ fn unless_panicking<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(None)
 }
 
+type Headers<'py> = Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
+
+/// Target, headers (their names in lower case) and where the body begins, of bytes that are one ordinary POST as a whole.
+#[pyfunction]
+fn whole<'py>(py: Python<'py>, data: &[u8]) -> Option<(Bound<'py, PyBytes>, Headers<'py>, usize)> {
+    let whole = head::whole(data)?;
+    let bytes = |place: Range<usize>| PyBytes::new(py, &data[place]);
+    let lower = |place: Range<usize>| PyBytes::new(py, &data[place].to_ascii_lowercase());
+    let headers = whole.headers.into_iter().map(|(name, value)| (lower(name), bytes(value))).collect();
+    Some((bytes(whole.target), headers, whole.body))
+}
+
 #[pymodule]
 fn jornada_express(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_class::<Reading>()?;
     module.add_class::<Packed>()?;
     module.add_class::<Part>()?;
+    module.add_class::<Ids>()?;
+    module.add_class::<Recent>()?;
+    module.add_function(wrap_pyfunction!(whole, module)?)?;
     module.add_function(wrap_pyfunction!(read, module)?)
 }

@@ -5,10 +5,13 @@ use std::ops::Range;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyString};
 
 use crate::batch;
-use crate::record::hex;
+use crate::recent::Ids;
+
+/// Bytes that a record mostly has at most beside the event's own text and its headers.
+const ABOUT: usize = 640;
 
 /// One record. Ranges are of the arena; the record begins with its key and value, each after its length.
 pub struct Place {
@@ -55,7 +58,7 @@ pub struct Packing {
 impl Packing {
     pub fn new(events: usize, bytes: usize, headers: &[(String, Vec<u8>)]) -> Self {
         let headers = batch::headers(headers);
-        let arena = Vec::with_capacity(bytes + events * (512 + headers.len()));
+        let arena = Vec::with_capacity(bytes + events * (ABOUT + headers.len()));
         Self { arena, places: Vec::with_capacity(events), headers }
     }
 
@@ -111,6 +114,12 @@ impl Packed {
         self.places.iter().map(|place| PyString::from_bytes(py, &self.arena[place.message_id.clone()])).collect()
     }
 
+    /// The ids of its events: their message ids after a prefix.
+    #[allow(clippy::needless_pass_by_value)] // as it is handed in
+    fn ids(slf: Bound<Self>, prefix: &str) -> Ids {
+        Ids::new(slf.unbind(), prefix)
+    }
+
     /// The JSON of what a sender is told: of each event that it was accepted.
     fn results<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let mut json = Vec::with_capacity(self.places.len() * 96 + 2);
@@ -120,28 +129,21 @@ impl Packed {
                 json.push(b',');
             }
             json.extend_from_slice(b"{\"message_id\":\"");
-            for byte in &self.arena[place.message_id.clone()] {
-                if matches!(byte, b'"' | b'\\') {
-                    json.push(b'\\');
+            let id = &self.arena[place.message_id.clone()];
+            if id.iter().any(|byte| matches!(byte, b'"' | b'\\')) {
+                for byte in id {
+                    if matches!(byte, b'"' | b'\\') {
+                        json.push(b'\\');
+                    }
+                    json.push(*byte);
                 }
-                json.push(*byte);
+            } else {
+                json.extend_from_slice(id);
             }
             json.extend_from_slice(b"\",\"status\":\"accepted\"}");
         }
         json.push(b']');
         PyBytes::new(py, &json)
-    }
-
-    /// The payload hash by message id after a prefix.
-    fn hashes<'py>(&self, py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {
-        let hashes = PyDict::new(py);
-        let mut name = prefix.as_bytes().to_vec();
-        for place in &self.places {
-            name.truncate(prefix.len());
-            name.extend_from_slice(&self.arena[place.message_id.clone()]);
-            hashes.set_item(PyString::from_bytes(py, &name)?, PyString::from_bytes(py, &hex(place.hash))?)?;
-        }
-        Ok(hashes)
     }
 
     /// Counts one record in the cell of each key; the places of those that make a cell count more than `most`.
@@ -182,6 +184,11 @@ impl Packed {
 }
 
 impl Packed {
+    /// The message id and the payload hash of each event, in order.
+    pub fn events(&self) -> impl ExactSizeIterator<Item = (&[u8], u128)> {
+        self.places.iter().map(|place| (&self.arena[place.message_id.clone()], place.hash))
+    }
+
     fn pair<'py>(&self, py: Python<'py>, place: &Place) -> (Bound<'py, PyBytes>, Bound<'py, PyBytes>) {
         (PyBytes::new(py, &self.arena[place.key.clone()]), PyBytes::new(py, &self.arena[place.value.clone()]))
     }
@@ -243,31 +250,36 @@ impl Part {
         codec: i16,
         compress: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<(Bound<'py, PyBytes>, usize)>> {
-        let mut done = Vec::with_capacity(1);
-        let mut plain =
-            Vec::with_capacity(parts.iter().map(|part| part.get().size + 8 * part.get().records.len()).sum());
-        let mut count = 0;
-        let mut close = |plain: &mut Vec<u8>, count: &mut usize| -> PyResult<()> {
-            let compressed: Bound<PyBytes> = compress.call1((PyBytes::new(py, plain),))?.extract()?;
-            let batch = batch::whole(plain, Some((codec, compressed.as_bytes())), *count, timestamp);
-            let batch = batch.ok_or_else(|| PyValueError::new_err("a batch of over two gigabytes"))?;
-            done.push((PyBytes::new(py, &batch), *count));
-            plain.clear();
-            *count = 0;
-            Ok(())
+        let (mut done, mut records, mut size) = (Vec::with_capacity(1), Vec::new(), 0);
+        let batch = |records: &[&[u8]], size| -> PyResult<_> {
+            let plain = PyBytes::new_with(py, size, |mut out| {
+                records.iter().enumerate().try_for_each(|(place, rest)| Ok(batch::record(place, rest, &mut out)?))
+            })?;
+            let compressed: Bound<PyBytes> = compress.call1((&plain,))?.extract()?;
+            let smaller = compressed.as_bytes().len() < size;
+            let (codec, bytes) =
+                if smaller { (codec, compressed.as_bytes()) } else { (batch::CODEC_NONE, plain.as_bytes()) };
+            let whole = PyBytes::new_with(py, batch::whole_size(bytes.len()), |out| {
+                batch::whole(bytes, codec, records.len(), timestamp, out)
+                    .ok_or_else(|| PyValueError::new_err("a batch of over two gigabytes"))
+            })?;
+            Ok((whole, records.len()))
         };
         for part in &parts {
             for (packed, place) in part.get().places() {
                 let rest = &packed.arena[place.record.clone()];
-                if count > 0 && plain.len() + rest.len() + batch::OVERHEAD > most {
-                    close(&mut plain, &mut count)?;
+                let mut more = batch::size(records.len(), rest);
+                if !records.is_empty() && size + more > most {
+                    done.push(batch(&records, size)?);
+                    records.clear();
+                    (size, more) = (0, batch::size(0, rest));
                 }
-                batch::record(count, rest, &mut plain);
-                count += 1;
+                records.push(rest);
+                size += more;
             }
         }
-        if count > 0 {
-            close(&mut plain, &mut count)?;
+        if !records.is_empty() {
+            done.push(batch(&records, size)?);
         }
         Ok(done)
     }

@@ -27,7 +27,7 @@ from services.ingest.domain import express
 from services.ingest.intake import Intake
 from services.ingest.limits import Limits
 from services.ingest.live import Live
-from services.ingest.memory import RecentIds
+from services.ingest.memory import Halves, RecentIds
 from services.ingest.settings import Settings
 from services.ingest.store import Rejections
 from services.ingest.worker import GROUP, TOPICS, Retention, worker
@@ -57,7 +57,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     serve_live(app, gate, live, clock, lambda: health.draining)
     serve_dead_letters(app, gate, DeadLetters(database), reading)
     documented(app)
-    recent = RecentIds(settings.ingest_remembered_ids)
+    recent = RecentIds(settings.ingest_remembered_ids, express.RECENT or Halves)
     limits = Limits(
         bytes_in_flight=settings.ingest_bytes_in_flight,
         events_per_second=settings.ingest_events_per_second,

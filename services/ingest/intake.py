@@ -62,17 +62,17 @@ class Intake:
         arrival = Arrival(grant.workspace, grant.source, grant.role, self._clock.now(), new_text_id())
         headers = trace.to_headers()
         packed = request.packed(arrival, headers)
-        hashes = None if packed is None else self._all_new(packed, arrival)
         too_many = None
-        if hashes:
-            whole = Packed(TOUCHPOINTS.name, headers, packed)
-            too_many = self._customers.over_packed(whole)
-            if not too_many:
-                return self._publish(_Whole(self, whole, Flight(hashes), request, arrival, then))
+        if packed:
+            whole = _Whole(self, Packed(TOUCHPOINTS.name, headers, packed), request, arrival, then)
+            if self._recent.begin_new(whole.flight):
+                too_many = self._customers.over_packed(whole.records)
+                if not too_many:
+                    return self._publish(whole)
+                self._recent.end(whole.flight, acked=False)
         return _finish(self._taken_apart(request, arrival, headers, too_many), then)
 
     def _publish(self, whole: "_Whole") -> Coroutine[Any, Any, None] | None:
-        self._recent.begin(whole.flight)
         try:
             submitted = self._bus.submit(whole.records, max(self._patience, _LEAST), whole.heard)
         except Exception:
@@ -116,11 +116,6 @@ class Intake:
         results = _results(plan.verdicts, plan.twins)
         self._told(arrival, plan.verdicts, results)
         return results
-
-    def _all_new(self, packed: Any, arrival: Arrival) -> dict[str, str] | None:
-        """Payload hashes by id of events that have no twin, here or before; else None."""
-        hashes: dict[str, str] = packed.hashes(_prefix(arrival.workspace, arrival.source))
-        return hashes if len(hashes) == len(packed) and self._recent.all_new(hashes) else None
 
     def _all_accepted(self, packed: Any, request: Sent, arrival: Arrival) -> AllAccepted:
         results = AllAccepted(packed)
@@ -214,11 +209,10 @@ class _Whole:
 
     __slots__ = ("_intake", "_then", "arrival", "flight", "records", "request", "until")
 
-    def __init__(
-        self, intake: Intake, records: Packed, flight: Flight, request: Sent, arrival: Arrival, then: Told
-    ) -> None:
+    def __init__(self, intake: Intake, records: Packed, request: Sent, arrival: Arrival, then: Told) -> None:
         self._intake, self._then = intake, then
-        self.records, self.flight, self.request, self.arrival = records, flight, request, arrival
+        self.records, self.request, self.arrival = records, request, arrival
+        self.flight = Flight(records.written.ids(_prefix(arrival.workspace, arrival.source)))
         self.until = intake.until()
 
     def heard(self, error: Exception | None) -> None:

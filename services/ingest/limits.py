@@ -123,11 +123,12 @@ class Stream:
         self._monotonic = monotonic
         self._waiting = self._taken = 0
         self._rate = 0.0
+        self._most = float(self._LEAST)
         self._since = self._last = monotonic()
 
     def is_full(self) -> bool:
         """Whether who comes now would wait for too long."""
-        if self._waiting <= max(self._LEAST, self._rate * self._SECONDS):
+        if self._waiting <= self._most:
             return False
         return self._monotonic() - self._last < self._PAUSE
 
@@ -144,6 +145,7 @@ class Stream:
         self._taken += size
         if now - self._since >= self._SAMPLE:
             self._rate += (self._taken / (now - self._since) - self._rate) * _LATELY
+            self._most = max(self._LEAST, self._rate * self._SECONDS)
             self._taken, self._since = 0, now
 
 

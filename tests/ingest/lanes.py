@@ -60,7 +60,7 @@ def _packs_what_it_takes(found: Sent | tuple[int, str], arrival: Arrival) -> Non
     assert [packed[place] for place in range(len(packed))] == [(each.key, each.record) for each in verdicts]  # type: ignore[union-attr]
     assert packed.message_ids() == [each.message_id for each in verdicts]  # type: ignore[union-attr]
     assert AllAccepted(packed).json() == msgspec.json.encode([*AllAccepted(packed)])
-    assert packed.hashes("é/") == {f"é/{each.message_id}": each.payload_hash for each in verdicts}  # type: ignore[union-attr]
+    assert packed.ids("é/").hashes() == {f"é/{each.message_id}": each.payload_hash for each in verdicts}  # type: ignore[union-attr]
 
 
 def arrived(role: Role, source: str) -> Arrival:

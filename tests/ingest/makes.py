@@ -19,14 +19,14 @@ from jornada.db import Connection, Database, Unavailable
 from jornada.events import TOUCHPOINTS, Touchpoint, WorkspaceId, decode
 from services.ingest.api.collect import Collect
 from services.ingest.api.front import Front
-from services.ingest.domain.express import Sent
+from services.ingest.domain.express import RECENT, Sent
 from services.ingest.domain.reading import read_batch
 from services.ingest.domain.validation import Arrival, judge
 from services.ingest.domain.verdicts import Accept, Reject, Result, Verdict
 from services.ingest.intake import Intake
 from services.ingest.limits import Limits
 from services.ingest.live import Live
-from services.ingest.memory import RecentIds
+from services.ingest.memory import Halves, RecentIds
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 WORKSPACE = WorkspaceId(UUID(int=7))
@@ -143,7 +143,12 @@ class Ingest:
             monotonic=self.clock.monotonic,
         )
         self.intake = Intake(
-            self.bus, RecentIds(1_000), self.live, self.limits.customers, self.clock, patience=patience
+            self.bus,
+            RecentIds(1_000, RECENT or Halves),
+            self.live,
+            self.limits.customers,
+            self.clock,
+            patience=patience,
         )
         self.collect = Collect(self.intake, Keyring(self.keys), self.limits)
         self.app = Front(_nothing, self.collect)

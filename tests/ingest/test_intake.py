@@ -6,15 +6,12 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from jornada.bus.carrier import BusUnavailable, Record
 from jornada.events import REJECTIONS, TOUCHPOINTS, WorkspaceId
 from services.ingest.domain.express import sent
 from services.ingest.domain.verdicts import Result
 from services.ingest.limits import Budget
-from services.ingest.memory import Flight, RecentIds
 from tests.ingest.makes import GRANT, WORKSPACE, Ingest, batch, event
 
 
@@ -118,51 +115,6 @@ async def test_a_publish_that_hangs_ends_as_unavailable() -> None:
     assert not ingest.bus.records
 
 
-def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
-    recent = RecentIds(6)
-    for id_ in "abcdefgh":
-        flight = Flight({id_: "hash"})
-        recent.begin(flight)
-        recent.end(flight, acked=id_ != "g")
-        assert recent.twin("z", "hash") is None
-    assert "".join(each for each in "abcdefgh" if recent.twin(each, "hash")) == "defh"
-
-
-steps = st.lists(
-    st.tuples(st.sampled_from(["begin", "acked", "failed", "ask"]), st.sets(st.sampled_from("abcdefgh"), min_size=1)),
-    max_size=60,
-)
-
-
-@given(steps, st.sampled_from([2, 6, 1_000]))
-def test_an_id_in_flight_is_known_with_its_flight_and_what_failed_is_new_again(
-    story: list[tuple[str, set[str]]], capacity: int
-) -> None:
-    recent = RecentIds(capacity)
-    acked: set[str] = set()
-    flying: list[Flight] = []
-    for what, ids in story:
-        if what == "begin" and (new := {id_ for id_ in ids if recent.twin(id_, "") is None}):
-            assert recent.all_new(new)
-            flying.append(Flight(dict.fromkeys(sorted(new), "hash")))
-            recent.begin(flying[-1])
-        elif what in ("acked", "failed") and flying:
-            flight = flying.pop(len(ids) % len(flying))
-            recent.end(flight, acked=what == "acked")
-            acked = acked | set(flight.hashes) if what == "acked" else acked - set(flight.hashes)
-        in_flight = {id_: flight for flight in flying for id_ in flight.hashes}
-        for id_ in ids if what == "ask" else ():
-            twin = recent.twin(id_, "hash")
-            if id_ in in_flight:
-                assert twin == (True, in_flight[id_])
-                assert recent.twin(id_, "other") == (False, in_flight[id_])
-            elif capacity == 1_000 and id_ in acked:
-                assert twin == (True, None)
-            elif id_ not in acked:
-                assert twin is None
-            assert recent.all_new([id_]) == (twin is None)
-
-
 async def test_what_the_stream_cannot_take_at_once_is_published_patiently() -> None:
     ingest = Ingest()
     ingest.bus.is_full = True
@@ -215,19 +167,3 @@ async def test_watchers_see_their_workspace_only_and_never_more_than_they_can_ta
         await take(ingest, *(event(messageId=f"many-{number}") for number in range(1_200)))
         assert (watcher.queue.qsize(), watcher.dropped) == (1_000, 200)
     assert not ingest.live.watched(WORKSPACE)
-
-
-def test_what_is_in_flight_is_not_copied_at_every_turn_of_the_memory() -> None:
-    recent = RecentIds(200)
-    held = [Flight({f"held-{number}-{each}": "hash" for each in range(10)}) for number in range(9)]
-    for flight in held:
-        recent.begin(flight)
-    kept: list[Flight] = []
-    keep = recent._keep
-    recent._keep = lambda flight: (kept.append(flight), keep(flight))  # type: ignore[method-assign, assignment, func-returns-value]
-    for number in range(1_000):
-        flight = Flight({f"{number}": "hash"})
-        recent.begin(flight)
-        recent.end(flight, acked=True)
-        assert recent.twin(f"held-{number % 9}-{number % 10}", "hash"), "forgotten in flight"
-    assert len(kept) - 1_000 <= 5 * len(held), "once in two halves of the memory at most"

@@ -3,11 +3,9 @@
 import math
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import msgspec
-from prometheus_client import Counter, Histogram
 
 from jornada.access.grants import WriteGrant
 from jornada.access.keyring import Keyring
@@ -128,7 +126,7 @@ class Collect:
         return grant
 
     def _counted(self, path: str, answer: Answer) -> Answer:
-        _requests(path, answer.status).inc()
+        metrics.ANSWERS.note("ingest", path, answer.status, 0.0)
         return answer
 
 
@@ -249,14 +247,13 @@ class _Collected:
         self._taken += len(part)
 
     def _said(self, answer: Answer, *more: tuple[bytes, bytes]) -> Answer:
-        _requests(self._path, answer.status).inc()
-        _request_seconds(self._path).observe(time.perf_counter() - self._began)
+        metrics.ANSWERS.note("ingest", self._path, answer.status, time.perf_counter() - self._began)
         return answer._replace(headers=[*answer.headers, *more])
 
 
 def _told(results: Iterable[Result]) -> Answer:
-    written = msgspec.Raw(results.json()) if isinstance(results, AllAccepted) else results
-    return Answer(200, _HEADERS, _json.encode({"success": True, "results": written}))
+    written = results.json() if isinstance(results, AllAccepted) else _json.encode(results)
+    return Answer(200, _HEADERS, b'{"success":true,"results":%b}' % written)
 
 
 def unauthorized() -> Problem:
@@ -280,16 +277,6 @@ _json = msgspec.json.Encoder()
 
 def _seconds(wait: float) -> int:
     return min(LONGEST_WAIT, max(1, math.ceil(wait)))
-
-
-@lru_cache(1_000)
-def _requests(path: str, status: int) -> Counter:
-    return metrics.REQUESTS.labels("ingest", path, str(status))
-
-
-@lru_cache(100)
-def _request_seconds(path: str) -> Histogram:
-    return metrics.REQUEST_SECONDS.labels("ingest", path)
 
 
 def _failed(error: Exception, path: str) -> Answer:

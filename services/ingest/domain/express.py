@@ -28,6 +28,8 @@ Form = Literal["batch", "single", "events"]
 """How a body's events stand in it: in its `batch`, as the body itself, or as that or an array."""
 IS_OPEN = jornada_express is not None
 """Whether the native lane was built; all is the same without it, and slower."""
+RECENT = jornada_express.Recent if IS_OPEN else None
+"""What remembers ids natively, given for how many of them there is room between two turns."""
 _NOTHING = Request([], None, None, frozenset())
 
 
@@ -73,16 +75,14 @@ class Express:
     def __init__(self, reading: Any, slowly: Callable[[], Request]) -> None:
         self._reading, self._slowly = reading, slowly
         self.count = len(reading)
-        self._write_keys: frozenset[str] = reading.write_keys
         self._places, self._rest = [], _NOTHING
-        if reading.declined:
+        if not reading.is_whole:
             self._places = [place for place, _ in reading.declined]
             self._rest = keyless([event_of(raw) for _, raw in reading.declined], None, reading.sent_at)
-            self._write_keys |= self._rest.write_keys
 
     @property
     def write_key(self) -> str | None:
-        return only(self._write_keys)
+        return only(self._reading.write_keys | self._rest.write_keys)
 
     def verdicts(self, arrival: Arrival) -> list[Verdict]:
         verdicts = self.taken(arrival)

@@ -13,7 +13,7 @@ Gathered = list[tuple[Packed, Call]]
 class Gathering:
     """Calls until the next tick, or until there are enough, when `hand_out` is told of those of each topic."""
 
-    _ENOUGH = 2 * 1024 * 1024
+    _ENOUGH = 4 * 1024 * 1024
 
     def __init__(self, hand_out: Callable[[str, Gathered], None]) -> None:
         self._hand_out = hand_out

@@ -18,7 +18,7 @@ from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection
 from jornada.bus.packed import Packed
 
 ACKS: str | int = "all"
-BATCH_BYTES = 262_144
+BATCH_BYTES = 524_288
 QUEUE_BYTES = 4 * 1024 * 1024
 LARGE = 131_072
 """Bytes from which on a call is not gathered with others: it fills batches by itself and would hold them up."""

@@ -1,11 +1,11 @@
 """Every metric of the system. Labels take few values: services, topics, codes; never a person or a key."""
 
-from prometheus_client import Counter, Gauge, Histogram, generate_latest
+from prometheus_client import REGISTRY, Counter, Gauge, generate_latest
 
-REQUESTS = Counter(
-    "jornada_http_requests_total", "Answers, by service, route template and status", ("service", "route", "status")
-)
-REQUEST_SECONDS = Histogram("jornada_http_request_seconds", "Time to answer a request", ("service", "route"))
+from jornada.observe.answers import Answers
+
+ANSWERS = Answers()
+REGISTRY.register(ANSWERS)
 ACCEPTED = Counter("jornada_ingest_events_total", "Events, by verdict and code", ("verdict", "code"))
 FOLDED = Counter("jornada_worker_records_total", "Records folded, published and acknowledged", ("group",))
 DEAD = Counter("jornada_worker_dead_letters_total", "Records dead-lettered", ("group",))

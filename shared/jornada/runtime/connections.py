@@ -11,6 +11,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from jornada.web import Answer, Begin, Exchange, Headers, Problem
 
+try:
+    from jornada_express import whole
+except ImportError:
+
+    def whole(data: bytes) -> tuple[bytes, Headers, int] | None:
+        """Target, headers and where the body begins, of an ordinary request that is there as a whole."""
+
+
 HEADER_SECONDS = 10.0
 HEADER_BYTES = 65_536
 BODY_SECONDS = 10.0
@@ -48,6 +56,8 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._awaited == _IDLE and self._begin is not None and self._idle() and self._takes_whole(data):
+            return
         self._came = len(data)
         self._head_bytes += self._came
         try:
@@ -62,6 +72,23 @@ class Connection(HttpToolsProtocol):
             self._await(BODY_SECONDS if self._awaited == _BODY else HEADER_SECONDS)
         if self._awaited == _HEAD and self._head_bytes > HEADER_BYTES:
             self._refuse(_TOO_LARGE)
+
+    def _takes_whole(self, data: bytes) -> bool:
+        """Takes a request for an exchange, if it is there as a whole; the parser never hears of it."""
+        read = whole(data)
+        if read is None:
+            return False
+        target, headers, at = read
+        begun = self._begin(b"POST", target, headers)  # type: ignore[misc]
+        if begun is None:
+            return False
+        self._stop_waiting()
+        self._head_bytes = 0
+        self._exchange(begun, keep_alive=True)
+        if not self.cycle.response_complete:
+            self.on_body(data[at:])
+            self._complete()
+        return True
 
     def on_response_complete(self) -> None:
         """As uvicorn's, but for the timer of an idle connection: it is not set anew with every answer."""
@@ -114,13 +141,10 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._awaited, self._head_bytes = _IDLE, 0
-        if type(self.cycle) is not _Direct or self.cycle.response_complete:
-            super().on_message_complete()
+        if type(self.cycle) is _Direct:
+            self._complete()
         else:
-            self.cycle.more_body = False
-            rest = self.cycle.exchange.answer(partial(self._served, self.cycle))
-            if rest is not None:
-                self._go_on(rest)
+            super().on_message_complete()
 
     def _begun(self) -> None:
         """What comes after the head: an exchange of the application's, or uvicorn's own way."""
@@ -131,11 +155,23 @@ class Connection(HttpToolsProtocol):
             self._by_asgi()
             return
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        self._exchange(begun, keep_alive=keep_alive)
+        if self.expect_100_continue and not self.cycle.response_complete:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _exchange(self, begun: Exchange | Answer, *, keep_alive: bool) -> None:
         self.cycle = direct = _Direct(begun, keep_alive=keep_alive)
         if isinstance(begun, Answer):
             self._answered(direct, begun)
-        elif self.expect_100_continue:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _complete(self) -> None:
+        """The body of an exchange is there."""
+        direct = self.cycle
+        if not direct.response_complete:
+            direct.more_body = False
+            rest = direct.exchange.answer(partial(self._served, direct))
+            if rest is not None:
+                self._go_on(rest)
 
     def _by_asgi(self) -> None:
         """uvicorn's own way, whose scope is made only now."""
@@ -219,9 +255,10 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def _write(self, answer: Answer, more: Headers) -> None:
-        headers = [*self.server_state.default_headers, *answer.headers, (b"content-length", b"%d" % len(answer.body))]
-        lines = [b"%b: %b\r\n" % header for header in (*headers, *more)]
-        self.transport.write(b"".join([STATUS_LINE[answer.status], *lines, b"\r\n", answer.body]))
+        length = (b"content-length", b"%d" % len(answer.body))
+        headers = [*self.server_state.default_headers, *answer.headers, length, *more]
+        lines = b"\r\n".join([b": ".join(header) for header in headers])
+        self.transport.write(b"".join([STATUS_LINE[answer.status], lines, b"\r\n\r\n", answer.body]))
 
 
 class _Direct:

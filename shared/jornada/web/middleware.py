@@ -43,8 +43,7 @@ class Edge:
                 await self._app(scope, self._limited(receive), answer)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            metrics.REQUESTS.labels(self._service, route, str(status)).inc()
-            metrics.REQUEST_SECONDS.labels(self._service, route).observe(time.perf_counter() - began)
+            metrics.ANSWERS.note(self._service, route, status, time.perf_counter() - began)
 
     def _limited(self, receive: Receive) -> Receive:
         taken = 0

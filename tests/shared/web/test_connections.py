@@ -68,8 +68,11 @@ class App:
         await send({"type": "http.response.body", "body": body})
 
 
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture(autouse=True, params=["natively", "by the parser"])
+def hasty(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Ordinary requests are read in either way."""
+    if request.param == "by the parser":
+        monkeypatch.setattr(connections, "whole", lambda _data: None)
     monkeypatch.setattr(connections, "HEADER_SECONDS", REST)
     monkeypatch.setattr(connections, "BODY_SECONDS", REST)
     Echo.in_hand = 0
