@@ -23,7 +23,8 @@ async def followed(token: str) -> None:
     if found["status"] == "failed":
         raise Refused("failed", f"the replay failed: {found['error']}; journey's log says more")
     if found["failed"]:
-        raise Refused("failed", f"what took too long was left as it was: {found['failed']}")
+        left = "; ".join(f"{each['step']} {', '.join(each['at'])}" for each in found["failed"])
+        raise Refused("failed", f"what took too long was left as it was: {left}")
 
 
 async def cancelled(token: str) -> None:
