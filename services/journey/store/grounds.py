@@ -10,6 +10,7 @@ from jornada.events import Touchpoint, WorkspaceId, decode
 from jornada.instants import instant, micros
 from services.journey.domain.identity import Named
 from services.journey.domain.reading import Moment, Reading, read
+from services.journey.store import identifiers
 from services.journey.store.facts import columns, moment
 
 Table = Literal["aliases", "email_pairs", "email_facts"]
@@ -103,31 +104,29 @@ async def said(
 ) -> dict[tuple[Named, Moment], Reading]:
     """The touchpoints on which facts rest: that of the user id, or of the device without one, of that very moment."""
     ordered = sorted({(fact.by, fact.at) for fact in facts})
+    # Looked up apart: within the query the planner may read a workspace whole for each, if it has not yet counted it.
+    known = await identifiers.read(connection, workspace, {by for by, _ in ordered if by.type == "user_id"})
     rows = await connection.fetch(
-        """select number, told.record from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
-               with ordinality as given (type, value, occurred_at, message_id, source, number)
+        """select number, told.record from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[])
+               with ordinality as given (owner, occurred_at, message_id, source, number)
            cross join lateral (
                select record from touchpoints
-               where workspace = $1 and touchpoints.occurred_at = given.occurred_at
+               where workspace = $1 and touchpoints.owner = given.owner and touchpoints.occurred_at = given.occurred_at
                  and touchpoints.message_id = given.message_id and touchpoints.source = given.source
-                 and owner = (select id from identifiers
-                              where workspace = $1 and type = 'user_id' and value = given.value)
                limit 1) as told
-           where given.type = 'user_id'
            union all
-           select number, told.record from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
-               with ordinality as given (type, value, occurred_at, message_id, source, number)
+           select number, told.record from unnest($6::text[], $3::timestamptz[], $4::text[], $5::text[])
+               with ordinality as given (device, occurred_at, message_id, source, number)
            cross join lateral (
                select record from touchpoints
                where workspace = $1 and touchpoints.occurred_at = given.occurred_at
                  and touchpoints.message_id = given.message_id and touchpoints.source = given.source
-                 and device = given.value and user_id is null
-               limit 1) as told
-           where given.type = 'anonymous_id'""",
+                 and touchpoints.device = given.device and user_id is null
+               limit 1) as told""",
         workspace,
-        [by.type for by, _ in ordered],
-        [by.value for by, _ in ordered],
+        [known[by].node.id if by in known else None for by, _ in ordered],
         *columns([at for _, at in ordered]),
+        [by.value if by.type == "anonymous_id" else None for by, _ in ordered],
     )
     return {ordered[row["number"] - 1]: read(decode(row["record"], Touchpoint)) for row in rows}
 
