@@ -36,15 +36,14 @@ pub fn whole(data: &[u8]) -> Option<Whole> {
     (begins && data.len().checked_sub(body)? == length?).then_some(Whole { target, headers, body })
 }
 
-/// Name and value of the header that begins here and ends with its line: one space between, none at the end.
+/// Name and value of the header that begins here and ends with its line, one space between.
 fn header(data: &[u8], at: usize) -> Option<(Range<usize>, Range<usize>)> {
     let line = &data[at..data.len().min(at + HEAD)];
     let colon = line.iter().position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')))?;
     let value = line[colon..].strip_prefix(b": ").filter(|_| colon > 0)?;
     let end = value.iter().position(|byte| !(b' '..=b'~').contains(byte))?;
-    let (first, last) = (value[..end].first()?, value[..end].last()?);
     let begin = at + colon + 2;
-    (value[end..].starts_with(b"\r\n") && *first != b' ' && *last != b' ')
+    (value[end..].starts_with(b"\r\n") && *value[..end].first()? != b' ')
         .then_some((at..at + colon, begin..begin + end))
 }
 

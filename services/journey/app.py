@@ -25,6 +25,7 @@ from services.journey.api import (
     erasures,
     exports,
     identity,
+    milestones,
     replays,
     retention,
     segments,
@@ -85,6 +86,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     accounts.serve(app, gate, database, clock)
     stages.serve(app, gate, database, clock)
     segments.serve(app, gate, database, clock)
+    milestones.serve(app, gate, database, clock)
     vocabulary.serve(app, gate, database, clock)
     retention.serve(app, gate, database, clock)
     snapshots.serve(app, gate, database)

@@ -166,6 +166,7 @@ def person(key: str, name: str, account: str | None = None, stage: str = "active
             "use": {"value_days": 60, "last_value_at": stamp(days=16), "own_gap_days": 3},
             "billing": {"mrr": {"amount": "640.00", "currency": "BRL"}, "plan": "Team"},
             "consents": {"email/marketing": "granted"},
+            "milestones": [{"name": "trained", "reached_at": stamp(days=90)}],
         },
     }
 

@@ -67,6 +67,7 @@ async def test_a_customers_page_explains(viewer: httpx.AsyncClient) -> None:
         "Report Exported",
         "Silent for longer than usual",
         "Older",
+        "milestones.trained",
         "Olá, Beatriz!",
     ):
         assert said in page

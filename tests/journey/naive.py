@@ -1,6 +1,6 @@
 """The rules of the stages told once more, plainly: a machine that walks through time and never looks ahead."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf, nextafter
@@ -31,10 +31,14 @@ class Told:
 
 
 class Machine:
-    """Walks; `stage` is where the customer stands after the last step. All times are days."""
+    """Walks; `stage` is where the customer stands after the last step. All times are days.
 
-    def __init__(self, rules: RuleSet) -> None:
+    `when` says of stages with a condition in place of their rule whether that is true at an instant.
+    """
+
+    def __init__(self, rules: RuleSet, when: Mapping[str, Callable[[float], bool]] | None = None) -> None:
         self.rules = rules
+        self.when = when or {}
         self.stage: str | None = None
         self.back: tuple[float, int] | None = None
         self.churned_at: float | None = None
@@ -52,7 +56,7 @@ class Machine:
             self.stage, self.churned_at = "churned", t
         elif self.begun_at is not None and self._risky(t, facts, told):
             self.stage = "at_risk"
-        elif self.active_at is not None and self._promotes(t, facts):
+        elif (self.active_at is not None or self.loyal) and self._promotes(t, facts):
             self.stage = "advocate"
         elif self.loyal or self.active_at is not None:
             self.stage = "loyal" if self.loyal else "active"
@@ -93,7 +97,8 @@ class Machine:
 
     def _climb(self, t: float, facts: Sequence[Told], told: Sequence[Told]) -> None:
         rules, days = self.rules, self._days(told)
-        if self.begun_at is None and any(each.event in BEGINS for each in facts):
+        begins = self._true("onboarding", t, lambda: any(each.event in BEGINS for each in facts))
+        if self.begun_at is None and begins:
             self.begun_at = t
         bought = [each for each in facts if each.event == "Order Completed"]
         purchases = len(bought)
@@ -103,11 +108,21 @@ class Machine:
                 if each.event == "Order Completed":
                     firsts.setdefault(int(each.at // 1), each.key)
             purchases = sum(key >= self.back for key in firsts.values())
-        if self.active_at is None and (
-            self._within(days, rules.active_days, rules.active_within_days) or 0 < rules.active_purchases <= purchases
-        ):
+        active = self._true(
+            "active",
+            t,
+            lambda: (
+                self._within(days, rules.active_days, rules.active_within_days)
+                or 0 < rules.active_purchases <= purchases
+            ),
+        )
+        if self.active_at is None and active:
             self.active_at = t
             self.begun_at = t if self.begun_at is None else self.begun_at
+        if "loyal" in self.when:
+            self.loyal = self.loyal or self.when["loyal"](t)
+            self.begun_at = t if self.begun_at is None and self.loyal else self.begun_at
+            return
         if self.active_at is None or t < self.active_at + rules.loyal_after_days:
             return
         weeks = {(day + 20_454 + 3) // 7 for day in days}
@@ -121,6 +136,9 @@ class Machine:
             or 0 < rules.loyal_weeks <= len(recent)
             or (rules.loyal_days > 0 and self._within(days, rules.loyal_days, rules.loyal_within_days))
         )
+
+    def _true(self, stage: str, t: float, rule: Callable[[], bool]) -> bool:
+        return self.when[stage](t) if stage in self.when else rule()
 
     @staticmethod
     def _within(days: list[int], count: int, within: int | None) -> bool:
@@ -166,6 +184,8 @@ class Machine:
         return silent and (not unbroken or ran)
 
     def _risky(self, t: float, facts: Sequence[Told], told: Sequence[Told]) -> bool:
+        if "at_risk" in self.when:
+            return self.when["at_risk"](t)
         failed: float | None = None
         cancelled = False
         for each in facts:
@@ -178,8 +198,9 @@ class Machine:
         overdue = failed is not None and t >= failed + 7
         return overdue or cancelled or self._silent(t, told, self.rules.at_risk_floor_days, 1)
 
-    @staticmethod
-    def _promotes(t: float, facts: Sequence[Told]) -> bool:
+    def _promotes(self, t: float, facts: Sequence[Told]) -> bool:
+        if "advocate" in self.when:
+            return self.when["advocate"](t)
         answers = [each for each in facts if each.event == "Survey Responded"]
         promoter = bool(answers) and answers[-1].given["score"] >= 9 and t < answers[-1].at + 180
         return promoter or any(each.event == "Referral Made" and t < each.at + 180 for each in facts)

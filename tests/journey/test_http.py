@@ -29,7 +29,7 @@ from jornada.events import (
     new_id,
     topic_key,
 )
-from services.journey.api import documents, foretelling
+from services.journey.api import documents, sampling
 from services.journey.api import erasures as erasure_routes
 from services.journey.api import exports as export_routes
 from services.journey.app import build
@@ -215,6 +215,50 @@ async def test_a_segment_is_tried_set_listed_and_removed(served: Served) -> None
     await served.get("/v1/segments/quiet", 404)
 
 
+async def test_a_milestone_is_tried_set_listed_and_removed(served: Served) -> None:
+    await served.send(
+        *(touchpoint(f"ms{n}", n, event="Badge Won", user_id="mia", workspace=served.workspace) for n in range(3)),
+        touchpoint("ms9", 1, event="Badge Won", user_id="max", workspace=served.workspace),
+    )
+    await served.client.put("/v1/vocabulary/Badge%20Won", json={"kind": "badge_won"})
+    await served.send()
+    path, badges = "/v1/milestones/decorated", {"count": "badge_won", "at_least": 2}
+
+    async def put(query: str = "", **given: Any) -> Any:
+        return (await served.client.put(path + query, json=given)).json()
+
+    tried = await put("?dry_run=true", when=badges)
+    turns = {"customers": 1, "entering": 1, "leaving": 0, "moving": 0, "median_seconds": 86_400}
+    assert {name: tried[name] for name in turns} == turns
+    assert (tried["dry_run"], tried["sampled"]) == (True, False)
+    assert (await served.get("/v1/milestones"))["items"] == []
+    answer = await put(when=badges, label="Wears badges")
+    assert await put(when=badges, label="Wears badges") == answer
+    assert (await put(when=badges, label="Badges"))["version"] == answer["version"]
+    await served.send()
+    (listed,) = (await served.get("/v1/milestones"))["items"]
+    assert (listed["label"], listed["customers"], listed["median_seconds"]) == ("Badges", 1, 86_400)
+    assert await served.get(path) == listed
+    mia = await served.get("/v1/customers/user_id:mia")
+    assert {"name": "decorated", "reached_at": "2026-01-02T00:00:00Z"} in mia["measures"]["milestones"]
+    tried = await put("?dry_run=true", when={"count": "badge_won", "at_least": 3})
+    assert (tried["customers"], tried["entering"], tried["leaving"], tried["moving"]) == (1, 0, 0, 1)
+    tried = await put("?dry_run=true", when={"count": "badge_won", "at_least": 9})
+    assert (tried["customers"], tried["leaving"], tried["median_seconds"]) == (0, 1, None)
+    flawed = await served.client.put(path, json={"when": {"all": [{"date": "milestone.trained", "exists": True}, {}]}})
+    assert (flawed.status_code, flawed.json()["code"]) == (400, "invalid_condition")
+    assert [each["at"] for each in flawed.json()["errors"]] == ["/all/0/date", "/all/1"]
+    used = await served.client.put("/v1/vocabulary", json={"names": {}})
+    assert [each["at"] for each in used.json()["errors"]] == ["milestones/decorated"]
+    gone = (await served.client.delete(path + "?dry_run=true")).json()
+    assert (gone["leaving"], (await served.client.delete(path)).status_code) == (1, 200)
+    await served.send()
+    mia = await served.get("/v1/customers/user_id:mia")
+    assert [each["name"] for each in mia["measures"].get("milestones", [])] == ["first_value", "activation"]
+    await served.get(path, 404)
+    assert (await served.client.put("/v1/vocabulary", json={"names": {}})).status_code == 200
+
+
 async def test_of_two_who_set_a_segment_at_once_both_succeed(served: Served) -> None:
     answers = await asyncio.gather(
         *(
@@ -261,6 +305,57 @@ async def test_rules_are_tried_and_chosen(served: Served) -> None:
     assert (await served.get("/v1/stages/counts"))["customers"] == tried["counts"]["customers"]
     assert (await served.get("/v1/stages"))["in_force"]["active_days"] == 1
     assert (await served.get("/v1/customers/user_id:rui"))["stage"]["name"] == "active"
+
+
+async def test_conditions_of_stages_are_tried_and_set(served: Served) -> None:
+    await served.send(
+        *(touchpoint(f"co{n}", n, event="Signed In", user_id="cora", workspace=served.workspace) for n in (1, 2)),
+        touchpoint("co3", 3, type="group", user_id="cora", group_id="coral", workspace=served.workspace),
+    )
+
+    async def put(query: str = "", **given: Any) -> httpx.Response:
+        return await served.client.put(f"/v1/stages{query}", json={"rules": "own", **given})
+
+    circular = {"all": [{"stage": "name", "is": "lead"}, {"count": "no_kind", "is": 1}]}
+    wrong = await put(change={"years": 2}, when={"active": circular, "churned": {"trait": "x", "is": 1}, "loyal": 3})
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "invalid_rules")
+    assert [(each["at"], each.get("code")) for each in wrong.json()["errors"]] == [
+        ("/change/years", None),
+        ("/when/active/all/0/stage", "circular"),
+        ("/when/active/all/1/count", "unknown_name"),
+        ("/when/churned", "unknown_stage"),
+        ("/when/loyal", "not_an_object"),
+    ]
+    assert (await put(change={"when": {}})).status_code == 400
+    when = {"active": {"count": "signed_in", "at_least": 2}, "at_risk": {"measure": "support.open", "at_least": 1}}
+    before = await served.get("/v1/stages/counts")
+    tried = (await put("?dry_run=true", when=when)).json()
+    assert (tried["sampled"], tried["looked_at"]["subjects"]) == (False, tried["looked_at"]["of"])
+    assert await served.get("/v1/stages/counts") == before
+    assert (await put(when=when)).json() == {"rules": "own"}
+    await served.send()
+    assert await served.get("/v1/stages/counts") == {"customers": {}, "accounts": {}} | tried["counts"]
+    assert (await put("?dry_run=true", when=when)).json()["changed"] == 0
+    assert (await served.get("/v1/stages"))["in_force"]["when"] == when
+    cora = await served.get("/v1/customers/user_id:cora")
+    because = {"code": "when.active", "message_id": "co2"}
+    assert (cora["stage"]["name"], cora["stage"]["entered_at"]) == ("active", "2026-01-03T00:00:00Z")
+    assert because.items() <= cora["stage"]["because"].items()
+    assert cora["stage"]["because"]["text"]["en"] != "when.active"
+    segment = {"when": {"stage": "age", "at_least": "1 day"}}
+    tried = (await served.client.put("/v1/segments/settled?dry_run=true", json=segment)).json()
+    await served.client.put("/v1/segments/settled", json=segment)
+    await served.send()
+    assert (await served.get("/v1/segments/settled"))["customers"] == tried["customers"] > 0
+    await served.client.delete("/v1/segments/settled")
+    path = "/v1/vocabulary/Coral%20Reefed"
+    await served.client.put(path, json={"kind": "reefed"})
+    await put(when={"active": {"count": "reefed", "at_least": 1}})
+    assert [each["at"] for each in (await served.client.delete(path)).json()["errors"]] == ["stages"]
+    await served.client.put("/v1/stages", json={"rules": "subscription"})
+    assert (await served.client.delete(path)).status_code == 200
+    await served.send()
+    assert (await served.get("/v1/customers/user_id:cora"))["stage"]["name"] == "lead"
 
 
 async def test_customers_are_merged_and_parted_by_whoever_may(served: Served) -> None:
@@ -369,7 +464,7 @@ async def test_a_flawed_vocabulary_is_refused_with_all_its_flaws(served: Served)
 async def test_of_many_subjects_a_part_is_looked_at_and_said_to_be(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(foretelling, "_MOST_SUBJECTS", 10)
+    monkeypatch.setattr(sampling, "_MOST_SUBJECTS", 10)
     await served.send(
         *(touchpoint(f"w{n}", 1, event="Wave", user_id=f"w{n}", workspace=served.workspace) for n in range(40))
     )

@@ -45,6 +45,7 @@ from tests.journey.test_order import (
     stories,
 )
 from tests.journey.test_segments import CONDITIONS
+from tests.journey.test_stage_conditions import RULES, choose
 
 DERIVED = ["subjects", "sessions", "account_shares", "memberships", "device_users", "aliases", "email_pairs"]
 DERIVED += ["email_facts", "refusals", "timers", "identifiers", "touchpoints"]
@@ -108,6 +109,7 @@ async def settled(folding: Folding) -> None:
 async def test_where_all_is_right_nothing_is_written_and_nothing_published(database: Database) -> None:
     for name, story in STORIES.items():
         folding = Folding(database)
+        await choose(folding, RULES)
         for batch in shuffled(story, 7):
             await folding.fold(*batch)
         await settled(folding)
@@ -188,6 +190,8 @@ DAMAGE: Sequence[tuple[str, str, str]] = [
         "stage is not null",
     ),
     ("subjects", "stage = 'lead', name = 'Nobody', account = id, stays = null", "stage is not null"),
+    ("subjects", "truths = '{}'", "truths is not null"),
+    ("memberships", "waited = waited + 7", "role = 'milestone'"),
     ("subjects", "merged_into = id", "true"),
     ("subjects", "", "merged_into is null"),
     ("sessions", "touchpoints = 9, ended_at = ended_at + interval '1 minute'", "true"),
@@ -246,14 +250,16 @@ async def damage(folding: Folding, kinds: Sequence[tuple[str, str, str]], seed: 
 
 @pytest.fixture(scope="module")
 async def worlds(database: Database) -> list[tuple[Folding, dict[str, Any], dict[str, Any]]]:
-    """Workspaces with segments and an operator's merge; of each what is stored and what its documents say."""
+    """Workspaces with conditions and an operator's merge; of each what is stored and what its documents say."""
     made = []
     for story in WORLDS:
         folding = Folding(database)
         async with database.transaction([folding.workspace]) as connection:
             for name, when in CONDITIONS.items():
-                condition = in_force.text_of(parse(when, TERMS))
-                await in_force.define(connection, folding.workspace, "segment", name, condition, folding.clock.now())
+                condition, now = in_force.text_of(parse(when, TERMS)), folding.clock.now()
+                await in_force.define(connection, folding.workspace, "segment", name, condition, now)
+                await in_force.define(connection, folding.workspace, "milestone", name, condition, now)
+        await choose(folding, RULES)
         for batch in shuffled(story, 3):
             await folding.fold(*batch)
         await settled(folding)

@@ -11,8 +11,11 @@ from jornada.rules.checking import DEEPEST, MOST_TESTS
 from jornada.rules.language import UNITS
 from jornada.rules.terms import COMPARISONS, OPERANDS, WORDS, Sort
 from services.journey.domain.decay import LADDER
+from services.journey.domain.rules import CONDITIONAL, RULE_SETS, own
+from services.journey.domain.segments import MOST_PERIODS
 from services.journey.domain.state import DAYS_COUNTED
-from services.journey.domain.view import DATES, FAMILIES, MEASURES, TERMS
+from services.journey.domain.view import DATES, FAMILIES, MEASURES, TERMS, stage_terms
+from services.journey.domain.vocabulary import ALL_KINDS
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "rules.md").read_text()
 _SORTS = {Sort.TEXT: "text", Sort.NUMBER: "number", Sort.SPAN: "span", Sort.INSTANT: "instant", Sort.ANY: "any"}
@@ -32,6 +35,14 @@ def rows(heading: str) -> list[list[str]]:
 @pytest.mark.parametrize("block", blocks("json"))
 def test_every_example_is_a_condition(block: str) -> None:
     parse(msgspec.json.decode(block), TERMS)
+
+
+def test_the_example_of_stages_is_a_rule_set() -> None:
+    given = msgspec.json.decode(blocks("json stages")[0])
+    own(RULE_SETS[given["base"]], given["change"], ALL_KINDS)
+    assert {stage for stage, when in given["when"].items() if parse(when, stage_terms(ALL_KINDS))} <= set(CONDITIONAL)
+    assert f"may give {', '.join(f'`{each}`' for each in CONDITIONAL[:-1])} and `{CONDITIONAL[-1]}` a condition" in TEXT
+    assert f"the latest {MOST_PERIODS:,} times" in TEXT
 
 
 def test_the_refused_example_is_refused_as_it_says() -> None:

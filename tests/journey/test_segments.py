@@ -1,4 +1,4 @@
-"""Who is in which segment, since when, and until when: in any order of arrival, and by silence alone."""
+"""Who is in which segment or has reached which milestone, and when: in any order of arrival, and by silence alone."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,6 +21,7 @@ from services.journey.domain.stages import timeline
 from services.journey.domain.state import EMPTY
 from services.journey.domain.view import TERMS, StateView
 from services.journey.store import in_force, memberships, portraits
+from services.journey.store.memberships import Count
 from services.journey.store.portraits import Filter
 from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
@@ -35,14 +36,18 @@ _EVENTS = [
 QUIET = {"silence": "signed_in", "at_least": "14 days"}
 CONDITIONS: dict[str, Any] = {
     "quiet": QUIET,
+    "lull": {"silence": "signed_in", "at_least": "1 day", "below": "3 days"},
     "often": {"count": "signed_in", "within": "3 days", "at_least": 2},
     "pro": {"trait": "plan", "is": "pro"},
     "risky": {"stage": "name", "in": ["at_risk", "churned"]},
     "settled": {"all": [{"stage": "age", "at_least": "2 days"}, {"not": {"trait": "plan", "is": "pro"}}]},
     "busy": {"any": [{"measure": "touchpoints", "at_least": 4}, {"days": "custom", "within": "1 week", "at_least": 2}]},
 }
+_ROLES: tuple[Role, ...] = ("segment", "milestone")
 FORCE = InForce(
-    SUBSCRIPTION, tuple(Definition("segment", name, parse(given_, TERMS)) for name, given_ in CONDITIONS.items()), 1
+    SUBSCRIPTION,
+    tuple(Definition(role, name, parse(given_, TERMS)) for role in _ROLES for name, given_ in CONDITIONS.items()),
+    1,
 )
 
 FADING = InForce(
@@ -95,6 +100,8 @@ def polled(path: Sequence[Touchpoint], until: int) -> dict[str, tuple[int, int |
         for each in FORCE.definitions:
             stay = stays.get(each.key)
             within = stay is not None and stay[1] is None
+            if each.role == "milestone" and within:
+                continue
             if holds(each.when, view, us) != within:
                 stays[each.key] = (stay[0], us) if stay is not None and within else (us, None)
         us += _HOUR
@@ -131,8 +138,8 @@ def test_the_next_turn_of_any_segment_is_told(path: list[Touchpoint], look: int)
     view = StateView(whole, SUBSCRIPTION, timeline(whole, SUBSCRIPTION))
     assert whole.last is not None
     now = whole.last[0] + look * _HOUR * 24
-    turn = following(FORCE, view, now)
     stays = stays_of(path, now)
+    turn = following(stays, FORCE, view, now)
     if turn is None:
         assert stays_of(path, micros(at(5_000))) == stays
     else:
@@ -164,20 +171,25 @@ async def define(folding_: Folding, conditions: dict[str, Any], role: Role = "se
             await in_force.define(connection, folding_.workspace, role, name, text, folding_.clock.now())
 
 
+async def _define_all(folding_: Folding) -> None:
+    for role in _ROLES:
+        await define(folding_, CONDITIONS, role)
+
+
 async def outcome(
     database: Database, batches: Sequence[Sequence[Touchpoint]], named: Sequence[Identifier], first: bool
 ) -> Any:
     """All that must be equal, with the segments defined before the first batch or after the last."""
     folding_ = Folding(database, now=at(60))
     if first:
-        await define(folding_, CONDITIONS)
+        await _define_all(folding_)
     for batch in batches:
         await folding_.fold(*batch)
     if not first:
-        await define(folding_, CONDITIONS)
+        await _define_all(folding_)
     told = await folding_.everything(named)
     async with database.transaction([folding_.workspace]) as connection:
-        return told, await memberships.counts(connection, folding_.workspace, "segment")
+        return told, [await memberships.counts(connection, folding_.workspace, role) for role in _ROLES]
 
 
 @pytest.mark.parametrize(
@@ -308,7 +320,7 @@ async def test_who_became_another_customer_is_in_no_segment(database: Database) 
     await folding_.fold(touchpoint("m1", 0, user_id="old", event="Report Exported"))
     await folding_.fold(touchpoint("m2", 1, user_id="new", event="Report Exported"))
     async with database.transaction([folding_.workspace]) as connection:
-        assert await memberships.counts(connection, folding_.workspace, "segment") == {"all": 2}
+        assert await memberships.counts(connection, folding_.workspace, "segment") == {"all": Count(2)}
     await folding_.fold(touchpoint("m3", 2, type="alias", user_id="new", previous_id="old"))
     async with database.transaction([folding_.workspace]) as connection:
-        assert await memberships.counts(connection, folding_.workspace, "segment") == {"all": 1}
+        assert await memberships.counts(connection, folding_.workspace, "segment") == {"all": Count(1)}

@@ -12,7 +12,7 @@ from services.console.api.pages import Pages
 from services.console.api.viewers import Viewer, seen_by
 from services.console.domain import portrait
 from services.console.domain.actions import Action, alerted, decided, newest_first
-from services.console.domain.reading import Document, items, mapping, segment, text
+from services.console.domain.reading import Document, items, mapping, mappings, segment, text
 from services.console.domain.subjects import of_document
 from services.console.sessions import Sessions
 from services.console.sisters import Answer, Sisters, Told
@@ -130,6 +130,8 @@ def measures(document: Document, prefix: str = "") -> list[tuple[str, str]]:
             lines.append((label, f"{value['amount']} {value['currency']}"))
         elif isinstance(value, dict):
             lines += measures(value, f"{label}.")
+        elif name == "milestones":
+            lines += [(f"{label}.{text(each.get('name'))}", text(each.get("reached_at"))) for each in mappings(value)]
         else:
             lines += [(label, fact) for _, fact in portrait.facts_of({name: value})]
     return lines

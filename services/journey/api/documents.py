@@ -8,7 +8,9 @@ from fastapi import Query
 
 from jornada.events import JourneySnapshot, Stage
 from jornada.web import Problem
+from services.journey.domain.contracts import condition_of
 from services.journey.domain.reading import Reading
+from services.journey.domain.rules import CONDITIONAL
 
 AsOf = Annotated[datetime | None, Query(description="An instant of event time; now by default.")]
 
@@ -36,7 +38,7 @@ _BECAUSE = {
     "contract_ended": ("The contract ended 30 days ago", "O contrato terminou há 30 dias"),
     "subscription_renewed": ("Renewed the subscription", "Renovou a assinatura"),
     "came_back": ("Came back", "Voltou"),
-}
+} | {condition_of(stage): ("Meets your own condition", "Atende à condição definida por vocês") for stage in CONDITIONAL}
 
 
 def instant(as_of: datetime | None, now: datetime, name: str = "as_of") -> datetime:

@@ -1,7 +1,6 @@
 """Segments and personas: what they are, who is in them, and what a change would do."""
 
 import asyncio
-import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -16,32 +15,30 @@ from jornada.clock import Clock
 from jornada.db import Database
 from jornada.events import WorkspaceId
 from jornada.instants import instant, micros
-from jornada.rules import Condition, Invalid, holds, parse
+from jornada.rules import Condition, holds
 from jornada.web import Gate, Problem, documents
 from jornada.web.app import answer
 from jornada.web.pages import page
-from services.journey.domain.segments import ROLES, Role
-from services.journey.domain.stages import timeline
-from services.journey.domain.view import StateView, terms
-from services.journey.domain.vocabulary import Vocabulary
+from services.journey.api.conditions import EXAMPLE, MOST, condition, named
+from services.journey.domain.segments import Role, course
+from services.journey.domain.view import StateView
 from services.journey.store import in_force, memberships, portraits
 from services.journey.store.in_force import Written
+from services.journey.store.memberships import Count
 
 _PIECE = 200
-_MOST = 100
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
-_EXAMPLE = {"all": [{"silence": "signed_in", "at_least": "14 days"}, {"measure": "billing.seats", "above": 10}]}
+_ROLES: tuple[Role, ...] = ("segment", "persona")
 
 
 class Defined(BaseModel):
     """A condition, as docs/rules.md says."""
 
-    when: dict[str, Any] = Field(examples=[_EXAMPLE])
+    when: dict[str, Any] = Field(examples=[EXAMPLE])
 
 
 def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
     """Adds the routes, the same ones for segments and for personas."""
-    for role in ROLES:
+    for role in _ROLES:
         _serve(app, gate, database, clock, role)
 
 
@@ -62,9 +59,9 @@ def _serve(app: FastAPI, gate: Gate, database: Database, clock: Clock, role: Rol
         async with database.transaction([principal.workspace]) as connection:
             found = await in_force.conditions(connection, principal.workspace, role)
             counts = await memberships.counts(connection, principal.workspace, role)
-        return answer(_document(_named(found, role, name), counts))
+        return answer(_document(named(found, role, name), counts))
 
-    full = (409, "too_many", f"A workspace has at most {_MOST} {role}s.")
+    full = (409, "too_many", f"A workspace has at most {MOST} {role}s.")
 
     @app.put(f"{path}/{{name}}", tags=[f"{role}s"], name=f"define {role}", responses=documents.refusals(full))
     async def defined(
@@ -77,15 +74,15 @@ def _serve(app: FastAPI, gate: Gate, database: Database, clock: Clock, role: Rol
         if dry_run:
             async with database.transaction([principal.workspace]) as connection:
                 spoken = (await in_force.read(connection, principal.workspace)).vocabulary
-            condition = _condition(name, given.when, spoken)
-            return answer(await _would_change(database, clock, principal.workspace, role, name, condition))
+            wanted = condition(name, given.when, spoken)
+            return answer(await _would_change(database, clock, principal.workspace, role, name, wanted))
         async with database.transaction([principal.workspace]) as connection:
             await in_force.hold(connection, principal.workspace)
             spoken = (await in_force.read(connection, principal.workspace)).vocabulary
-            text = in_force.text_of(_condition(name, given.when, spoken))
+            text = in_force.text_of(condition(name, given.when, spoken))
             found = await in_force.conditions(connection, principal.workspace, role)
             standing = next((each for each in found if each.name == name), None)
-            if standing is None and len(found) >= _MOST:
+            if standing is None and len(found) >= MOST:
                 raise Problem(*full)
             version = standing.version if standing is not None else 0
             if standing is None or standing.condition != text:
@@ -101,63 +98,42 @@ def _serve(app: FastAPI, gate: Gate, database: Database, clock: Clock, role: Rol
             if not dry_run:
                 await in_force.hold(connection, principal.workspace)
             found = await in_force.conditions(connection, principal.workspace, role)
-            standing = _named(found, role, name)
-            leaving = (await memberships.counts(connection, principal.workspace, role)).get(name, 0)
+            standing = named(found, role, name)
+            leaving = (await memberships.counts(connection, principal.workspace, role)).get(name, Count())
             if not dry_run:
                 await in_force.define(connection, principal.workspace, role, standing.name, None, clock.now())
-        return answer({"name": name, "dry_run": dry_run, "leaving": leaving})
+        return answer({"name": name, "dry_run": dry_run, "leaving": leaving.customers})
 
 
-def _named(found: list[Written], role: Role, name: str) -> Written:
-    standing = next((each for each in found if each.name == name), None)
-    if standing is None:
-        raise Problem(404, "not_found", f"No such {role}.")
-    return standing
-
-
-def _condition(name: str, given: Mapping[str, Any], spoken: Vocabulary) -> Condition:
-    if not _NAME.fullmatch(name):
-        raise Problem(
-            400, "invalid_name", "A name is of a-z, 0-9, - and _, at most 60, and begins with a letter or digit."
-        )
-    try:
-        return parse(given, terms(spoken.kinds()))
-    except Invalid as error:
-        flaws = [flaw._asdict() for flaw in error.flaws]
-        raise Problem(
-            400, "invalid_condition", f"{flaws[0]['at'] or '/'}: {flaws[0]['message']}", errors=flaws
-        ) from error
-
-
-def _document(each: Written, counts: Mapping[str, int]) -> dict[str, Any]:
+def _document(each: Written, counts: Mapping[str, Count]) -> dict[str, Any]:
     return {
         "name": each.name,
         "when": msgspec.Raw(each.condition),
         "version": each.version,
         "set_at": each.set_at,
-        "customers": counts.get(each.name, 0),
+        "customers": counts.get(each.name, Count()).customers,
     }
 
 
 async def _would_change(
-    database: Database, clock: Clock, workspace: WorkspaceId, role: Role, name: str, condition: Condition
+    database: Database, clock: Clock, workspace: WorkspaceId, role: Role, name: str, wanted: Condition
 ) -> dict[str, object]:
     """How many customers would be in it, and how many of them enter or leave, were the condition in force now."""
     customers, entering, leaving, after = 0, 0, 0, UUID(int=0)
     while True:
         async with database.transaction([workspace]) as connection:
-            rules = (await in_force.read(connection, workspace)).rules
+            force = await in_force.read(connection, workspace)
             found = await portraits.states(connection, workspace, _PIECE, after)
             members = await memberships.among(connection, workspace, role, name, [each[0] for each in found])
-        for id_, type_, _, state in found:
+        for id_, type_, _, state, truths in found:
             after = id_
             if type_ != "customer" or state.last is None:
                 continue
             now = micros(max(clock.now(), instant(state.last[0])))
-            wanted = holds(condition, StateView(state, rules, timeline(state, rules)), now)
-            customers += wanted
-            entering += wanted and id_ not in members
-            leaving += not wanted and id_ in members
+            inside = holds(wanted, StateView(state, force.rules, course(state, truths, force)), now)
+            customers += inside
+            entering += inside and id_ not in members
+            leaving += not inside and id_ in members
         if len(found) < _PIECE:
             break
         await asyncio.sleep(0)

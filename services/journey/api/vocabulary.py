@@ -47,7 +47,7 @@ class Whole(BaseModel):
     )
 
 
-_USED = (409, "in_use", "A segment, a persona or the rule set asks for a kind that would be gone.")
+_USED = (409, "in_use", "A segment, a persona, a milestone or the rule set asks for a kind that would be gone.")
 
 
 def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:

@@ -1,6 +1,6 @@
 """What a contract's facts say: when it runs, what threatens it, when it is over."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -22,6 +22,15 @@ class Period(NamedTuple):
     rule: str
     begins: Key
     ends: Key | None
+
+
+Truths = Mapping[str, Sequence[Period]]
+"""By stage, when the condition that a workspace gave it was true; one that is not there has the rule set's rule."""
+
+
+def condition_of(stage: str) -> str:
+    """The name of the rule that is the condition of a stage."""
+    return f"when.{stage}"
 
 
 class Term(NamedTuple):

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from services.journey.domain.contracts import Period
+from services.journey.domain.contracts import Period, Truths
 from services.journey.domain.parts.surveys import Answer
 from services.journey.domain.reading import NANO, Key
 from services.journey.domain.rules import RuleSet
 from services.journey.domain.state import Contract, Day, State, value_days
 
 LADDER = ("visitor", "lead", "onboarding", "won_back", "active", "loyal")
-BEGUN, WON_BACK, ACTIVE = (LADDER.index(name) for name in ("onboarding", "won_back", "active"))
+BEGUN, WON_BACK, ACTIVE, LOYAL = (LADDER.index(name) for name in ("onboarding", "won_back", "active", "loyal"))
 
 _DAY = 86_400_000_000
 _ADVOCATE = 180 * _DAY
@@ -21,7 +21,10 @@ _PROMOTER = 9 * NANO // 10
 
 
 class Chapter(msgspec.Struct, frozen=True, kw_only=True):
-    """What counts towards the stages: everything, or what came since a customer who churned was won back (`back`)."""
+    """What counts towards the stages: everything, or what came since a customer who churned was won back (`back`).
+
+    `truths` are when the conditions that stand in place of rules were true, since then.
+    """
 
     days: Mapping[int, Day]
     contract: Sequence[Contract]
@@ -29,6 +32,7 @@ class Chapter(msgspec.Struct, frozen=True, kw_only=True):
     answers: Sequence[Answer]
     referrals: Sequence[Key]
     deletions: Sequence[Key]
+    truths: Truths = {}
     back: "Step | None" = None
 
 
@@ -40,7 +44,7 @@ class Step(NamedTuple):
     rule: str
 
 
-def first_chapter(state: State, rules: RuleSet) -> Chapter:
+def first_chapter(state: State, rules: RuleSet, truths: Truths) -> Chapter:
     """All there is."""
     return Chapter(
         days=value_days(state, rules.value_classes),
@@ -49,6 +53,7 @@ def first_chapter(state: State, rules: RuleSet) -> Chapter:
         answers=state.surveys.of("nps"),
         referrals=state.referrals,
         deletions=state.deletions,
+        truths=truths,
     )
 
 
@@ -62,8 +67,14 @@ def later(state: State, chapter: Chapter, back: Step) -> Chapter:
         answers=[answer for answer in chapter.answers if answer[:2] >= back.key],
         referrals=[key for key in chapter.referrals if key >= back.key],
         deletions=[key for key in chapter.deletions if key >= back.key],
+        truths={stage: _true_since(periods, back.key) for stage, periods in chapter.truths.items()},
         back=back,
     )
+
+
+def _true_since(periods: Sequence[Period], key: Key) -> list[Period]:
+    lasting = [each for each in periods if each.ends is None or each.ends[0] > key[0]]
+    return [each._replace(begins=max(each.begins, key)) for each in lasting]
 
 
 def _since(days: Mapping[int, Day], key: Key) -> dict[int, Day]:
@@ -72,16 +83,25 @@ def _since(days: Mapping[int, Day], key: Key) -> dict[int, Day]:
 
 def steps(state: State, chapter: Chapter, rules: RuleSet) -> list[Step]:
     """The first instants at which the rules that latch became true."""
-    climbed = _beginnings(state, rules) if chapter.back is None else [chapter.back]
-    active = _activation(chapter, rules)
-    if active is None:
-        return climbed
-    loyal = _loyalty(chapter, active, rules)
-    return [*climbed, active, *([] if loyal is None else [loyal])]
+    climbed = _beginnings(state, chapter, rules) if chapter.back is None else [chapter.back]
+    active = _first_true(chapter, "active") if "active" in chapter.truths else _activation(chapter, rules)
+    if "loyal" in chapter.truths:
+        loyal = _first_true(chapter, "loyal")
+    else:
+        loyal = None if active is None else _loyalty(chapter, active, rules)
+    return [*climbed, *(step for step in (active, loyal) if step is not None)]
+
+
+def _first_true(chapter: Chapter, stage: str) -> Step | None:
+    """Where the condition of a stage became true first."""
+    periods = chapter.truths[stage]
+    return Step(LADDER.index(stage), periods[0].begins, periods[0].rule) if periods else None
 
 
 def promoting(chapter: Chapter) -> list[Period]:
     """When the latest NPS was a 9 or 10 within 180 days, and when a referral had been made within them."""
+    if "advocate" in chapter.truths:
+        return list(chapter.truths["advocate"])
     found = []
     for (us, message_id, _, _, level), then in zip_longest(chapter.answers, chapter.answers[1:]):
         if level >= _PROMOTER:
@@ -96,14 +116,17 @@ def promoting(chapter: Chapter) -> list[Period]:
     return found
 
 
-def _beginnings(state: State, rules: RuleSet) -> list[Step]:
+def _beginnings(state: State, chapter: Chapter, rules: RuleSet) -> list[Step]:
     begun = [(seen[1], seen[2], kind) for kind, seen in state.kinds.items() if kind in rules.onboarding_kinds]
     found = []
     if state.first is not None:
         found.append(Step(LADDER.index("visitor"), state.first, "first_touchpoint"))
     if state.known is not None:
         found.append(Step(LADDER.index("lead"), state.known, "known"))
-    if begun:
+    if "onboarding" in chapter.truths:
+        onboarding = _first_true(chapter, "onboarding")
+        found += [] if onboarding is None else [onboarding]
+    elif begun:
         us, message_id, kind = min(begun)
         found.append(Step(BEGUN, (us, message_id), kind))
     return found
@@ -134,7 +157,7 @@ def _loyalty(chapter: Chapter, active: Step, rules: RuleSet) -> Step | None:
     found = [(max(key, ripe), rule) for key, rule in reached if key is not None]
     weekly = _weekly(chapter.days, rules, ripe)
     found += [(weekly, "value_weeks")] if weekly is not None else []
-    return Step(LADDER.index("loyal"), *min(found)) if found else None
+    return Step(LOYAL, *min(found)) if found else None
 
 
 def _dense(days: Mapping[int, Day], count: int, within: int | None) -> Key | None:

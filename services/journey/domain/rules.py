@@ -12,6 +12,8 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
     `value_classes` name the acts of use whose days count. `at_risk_floor_days` and `churned_floor_days` are the least
     silence that worries, and that ends it. The customer is loyal `loyal_after_days` after the active ones' day, by the
     first of what `loyal_…` counts: renewals, purchases, weeks with a value day among the latest, value days.
+
+    `when` has conditions, as JSON, that stand in place of what the numbers say of a customer's stage, whole.
     """
 
     name: str
@@ -30,6 +32,7 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
     loyal_within_weeks: int = 13
     loyal_days: int = 0
     loyal_within_days: int | None = None
+    when: Mapping[str, msgspec.Raw] = {}
 
 
 _BEGUN = ("signed_up", "trial_started", "subscription_started", "purchased")
@@ -111,7 +114,7 @@ def own(base: RuleSet, change: Mapping[str, Any], kinds: Collection[str]) -> Rul
 
 
 def _flaw(name: str, value: Any, kinds: Collection[str]) -> str | None:
-    if name == "name" or name not in RuleSet.__struct_fields__:
+    if name in {"name", "when"} or name not in RuleSet.__struct_fields__:
         return "There is no such part."
     if name in {"value_classes", "onboarding_kinds"}:
         known = _CLASSES if name == "value_classes" else kinds
@@ -128,6 +131,9 @@ def _flaw(name: str, value: Any, kinds: Collection[str]) -> str | None:
 
 STAGES = ("visitor", "lead", "onboarding", "active", "loyal", "advocate", "at_risk", "churned", "won_back")
 """Every stage there is, whatever the rule set."""
+
+CONDITIONAL = ("onboarding", "active", "loyal", "advocate", "at_risk")
+"""Those to which a workspace may give a condition."""
 
 
 def proposed(kinds: Mapping[str, int]) -> RuleSet:

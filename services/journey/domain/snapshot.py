@@ -1,6 +1,6 @@
 """From a state to the snapshot that is published: where one subject stands at an instant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -44,7 +44,7 @@ _OPEN_TICKETS = 100
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Who a state is about, and what its touchpoints do not tell. `people` are an account's: each one's state.
 
-    `stays` are in segments and personas, as of the snapshot's instant.
+    `stays` are in segments and personas, as of the snapshot's instant; `milestones` the workspace's own, with when.
     """
 
     workspace: WorkspaceId
@@ -55,6 +55,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     account_id: SubjectId | None = None
     people: Sequence[State] = ()
     stays: Stays = {}
+    milestones: Mapping[str, int | None] = {}
 
 
 def snapshot(
@@ -83,7 +84,7 @@ def snapshot(
         touchpoints=state.touchpoints,
         sessions=standing.sessions,
         rules=rules.name,
-        measures=measures(state, rules, entries, standing.people),
+        measures=measures(state, rules, entries, standing.people, standing.milestones),
         traits=traits(state),
         account_id=standing.account_id,
         segments=memberships(standing.stays, "segment", lasting=True),
@@ -117,8 +118,15 @@ def nothing_left(standing: Standing, rules: RuleSet, as_of: datetime, version: i
     )
 
 
-def measures(state: State, rules: RuleSet, entries: Sequence[stages.Entry], people: Sequence[State] = ()) -> Measures:
-    """The numbers that the state adds up to."""
+def measures(
+    state: State,
+    rules: RuleSet,
+    entries: Sequence[stages.Entry],
+    people: Sequence[State] = (),
+    own: Mapping[str, int | None] = {},
+) -> Measures:
+    """The numbers that the state adds up to; `own` are the workspace's own milestones, with when."""
+    reached = milestones.reached(state, rules, entries, own)
     active = sorted((last for person in people if (last := _last_value(person, rules)) is not None), reverse=True)
     return Measures(
         use=use(state, rules),
@@ -127,8 +135,8 @@ def measures(state: State, rules: RuleSet, entries: Sequence[stages.Entry], peop
         feedback=_feedback(state.surveys),
         learning=_learning(state.learning),
         counts=_counts(state),
-        milestones=milestones.reached(state, rules, entries),
-        time_to_value_seconds=milestones.time_to_value(state, rules),
+        milestones=milestones.told(reached),
+        time_to_value_seconds=milestones.time_to_value(state, rules, reached.get("first_value")),
         trainings_completed=state.kinds["training_completed"][0] if "training_completed" in state.kinds else 0,
         consents={name: register[2] for name, register in state.consents.items()},
         revenue=[Money(_decimal(nanos), currency) for currency, nanos in sorted(state.revenue.items())],

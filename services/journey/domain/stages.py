@@ -8,7 +8,17 @@ from typing import NamedTuple
 from jornada.events import Stage
 from jornada.instants import instant, micros
 from services.journey.domain import silences
-from services.journey.domain.contracts import CANCELLED, STARTS, Period, Term, idle_from, lapsed, terms, threats
+from services.journey.domain.contracts import (
+    CANCELLED,
+    STARTS,
+    Period,
+    Term,
+    condition_of,
+    idle_from,
+    lapsed,
+    terms,
+    threats,
+)
 from services.journey.domain.ladder import (
     ACTIVE,
     BEGUN,
@@ -44,10 +54,13 @@ class _Change(NamedTuple):
     opens: bool
 
 
-def timeline(state: State, rules: RuleSet) -> list[Entry]:
-    """Every stage ever entered, those that silence alone will bring included, in order."""
+def timeline(state: State, rules: RuleSet, truths: Mapping[str, Sequence[Period]] = {}) -> list[Entry]:
+    """Every stage ever entered, those that silence alone will bring included, in order.
+
+    `truths` are for all time, what is still to come included.
+    """
     entries: list[Entry] = []
-    chapter = first_chapter(state, rules)
+    chapter = first_chapter(state, rules, truths)
     while True:
         climbed = steps(state, chapter, rules)
         end = _end(chapter, climbed, rules)
@@ -120,9 +133,8 @@ def _won_back(chapter: Chapter, us: int) -> Step | None:
 
 def _told(chapter: Chapter, climbed: Iterable[Step], rules: RuleSet, end: tuple[Key, str] | None) -> list[Entry]:
     """The stages entered before the chapter ends."""
-    risks = [*silences.worrying(chapter.days, rules), *threats(chapter.contract)]
     climbs = [_Change(key[0], 0, key[1], rank, rule, True) for rank, key, rule in climbed]
-    changes = sorted([*climbs, *_turns([*risks, *promoting(chapter)])])
+    changes = sorted([*climbs, *_turns([*_risks(chapter, rules), *promoting(chapter)])])
     entries: list[Entry] = []
     rank, climbed_by, holding = -1, "", dict[str, str]()
     for us, group in groupby(changes, key=lambda change: change.us):
@@ -144,7 +156,13 @@ def _told(chapter: Chapter, climbed: Iterable[Step], rules: RuleSet, end: tuple[
     return entries
 
 
-_PROMOTING = ("promoter", "referral")
+def _risks(chapter: Chapter, rules: RuleSet) -> list[Period]:
+    if "at_risk" in chapter.truths:
+        return list(chapter.truths["at_risk"])
+    return [*silences.worrying(chapter.days, rules), *threats(chapter.contract)]
+
+
+_PROMOTING = ("promoter", "referral", condition_of("advocate"))
 
 
 def _standing(us: int, rank: int, climbed_by: str, holding: Mapping[str, str], cause: str) -> Entry | None:

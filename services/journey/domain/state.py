@@ -13,7 +13,7 @@ from services.journey.domain.parts.surveys import Surveys
 from services.journey.domain.parts.tickets import Tickets
 from services.journey.domain.reading import Key
 
-FOLD = 4
+FOLD = 5
 """The number of this fold. It grows with every change of what a state means; lower ones are folded again first."""
 
 MOST_TRAITS = 200

@@ -220,3 +220,8 @@ TERMS = Terms(
 def terms(kinds: frozenset[str]) -> Terms:
     """What the conditions of a workspace of these kinds may name."""
     return msgspec.structs.replace(TERMS, kinds=kinds)
+
+
+def stage_terms(kinds: frozenset[str]) -> Terms:
+    """What the conditions of its stages may name: all but the stage."""
+    return msgspec.structs.replace(TERMS, kinds=kinds, barred=frozenset({"stage"}))

@@ -1,4 +1,4 @@
-"""By what each workspace's journeys are told: its rule set, its segments and personas, its vocabulary."""
+"""By what each workspace's journeys are told: its rule set, its conditions, its vocabulary."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,13 +22,14 @@ _encoder = msgspec.json.Encoder(order="deterministic", decimal_format="number")
 
 
 class Written(NamedTuple):
-    """A segment or persona as it is stored: its condition as JSON, and the version that set it."""
+    """A segment, persona or milestone as it is stored: its condition as JSON, and the version that set it."""
 
     role: Role
     name: str
     condition: bytes
     version: int
     set_at: datetime
+    label: str | None = None
 
 
 async def held(connection: Connection, workspace: WorkspaceId) -> InForce:
@@ -71,16 +72,16 @@ async def choose(connection: Connection, workspace: WorkspaceId, rules: RuleSet)
 
 
 async def conditions(connection: Connection, workspace: WorkspaceId, role: Role | None = None) -> list[Written]:
-    """The segments and personas in force, or one sort of them, by name."""
+    """The segments, personas and milestones in force, or one sort of them, by name."""
     rows = await connection.fetch(
-        """select role, name, condition, version, set_at from (
-               select distinct on (role, name) role, name, condition, version, set_at from conditions
+        """select role, name, condition, version, set_at, label from (
+               select distinct on (role, name) role, name, condition, version, set_at, label from conditions
                where workspace = $1 and ($2::text is null or role = $2) order by role, name, version desc) as latest
            where condition is not null""",
         workspace,
         role,
     )
-    return [Written(row["role"], row["name"], row["condition"], row["version"], row["set_at"]) for row in rows]
+    return [Written(*row) for row in rows]
 
 
 async def define(
@@ -104,6 +105,20 @@ async def define(
     return version
 
 
+async def relabel(
+    connection: Connection, workspace: WorkspaceId, role: Role, name: str, version: int, label: str | None
+) -> None:
+    """Gives a version of a condition another label for people; nobody is told anew by it."""
+    await connection.execute(
+        "update conditions set label = $5 where workspace = $1 and role = $2 and name = $3 and version = $4",
+        workspace,
+        role,
+        name,
+        version,
+        label,
+    )
+
+
 async def speak(
     connection: Connection, workspace: WorkspaceId, meanings: Mapping[str, Meaning | None], by: UUID, now: datetime
 ) -> int:
@@ -118,20 +133,28 @@ async def speak(
 
 
 async def lost_without(connection: Connection, workspace: WorkspaceId, kinds: frozenset[str]) -> list[str]:
-    """What is in force and asks for a kind that is none of these: `segments/name`, `personas/name`, `stages`."""
-    known, lost = terms(kinds), []
-    for each in await conditions(connection, workspace):
-        try:
-            parse(decode(each.condition, dict), known)
-        except Invalid:
-            lost.append(f"{each.role}s/{each.name}")
+    """What is in force and asks for a kind that is none of these: `segments/name`, `stages`, and so on."""
+    found = await conditions(connection, workspace)
+    lost = [f"{each.role}s/{each.name}" for each in found if not _stands(each.condition, kinds)]
     rules = (await read(connection, workspace)).rules
-    return lost if kinds.issuperset(rules.onboarding_kinds) else [*lost, "stages"]
+    stands = kinds.issuperset(rules.onboarding_kinds) and all(
+        _stands(bytes(each), kinds) for each in rules.when.values()
+    )
+    return lost if stands else [*lost, "stages"]
 
 
 def text_of(condition: Condition) -> bytes:
     """A condition as it is stored: JSON, the same for equal ones."""
     return _encoder.encode(write(condition))
+
+
+def _stands(condition: bytes, kinds: frozenset[str]) -> bool:
+    """Whether a stored condition asks for none but these kinds."""
+    try:
+        parse(decode(condition, dict), terms(kinds))
+    except Invalid:
+        return False
+    return True
 
 
 async def _in_force(connection: Connection, workspace: WorkspaceId, row: asyncpg.Record) -> InForce:
@@ -140,7 +163,9 @@ async def _in_force(connection: Connection, workspace: WorkspaceId, row: asyncpg
     found = await conditions(connection, workspace)
     spoken = await vocabularies.read(connection, workspace)
     definitions = _compiled(tuple((each.role, each.name, each.condition) for each in found), spoken.own_kinds())
-    return InForce(_rules(row), definitions, row["version"], spoken)
+    rules = _rules(row)
+    stages = _compiled(tuple(("stage", name, bytes(when)) for name, when in rules.when.items()), spoken.own_kinds())
+    return InForce(rules, definitions, row["version"], spoken, stages)
 
 
 def _rules(row: asyncpg.Record) -> RuleSet:

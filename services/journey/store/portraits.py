@@ -11,9 +11,10 @@ from jornada.events import JourneySnapshot, SubjectId, SubjectType, WorkspaceId,
 from jornada.instants import micros
 from jornada.web import Reference
 from services.journey.domain import folding, state
+from services.journey.domain.contracts import Truths
 from services.journey.domain.identity import MOST_USERS, Named, Sharing, judged
 from services.journey.domain.reading import Reading
-from services.journey.domain.segments import InForce, Kept, Stays, Walk, passed, resumed, walked
+from services.journey.domain.segments import InForce, Kept, Stays, Walk, course, passed, reached, resumed, ruled, walked
 from services.journey.domain.sessions import coalesced, singles
 from services.journey.domain.snapshot import Standing, snapshot
 from services.journey.domain.stages import Entry, timeline
@@ -119,8 +120,9 @@ async def customer(
         told = await touchpoints.of(connection, workspace, [owner for owner, _ in members], force.vocabulary)
         until = [reading for _, reading in told if not past or reading.key[0] <= micros(as_of)]
         whole, count, walk = folding.fold(until), len(coalesced(singles(until))), Walk(then=until)
-    entries = timeline(whole, force.rules)
+    entries = course(whole, ruled(walk, force), force)
     account = state.account_of(whole)
+    stays = _stays(whole, walk, force, entries, as_of)
     standing = Standing(
         workspace=workspace,
         type="customer",
@@ -128,7 +130,8 @@ async def customer(
         identifiers=[identifier for _, identifier in members],
         sessions=count,
         account_id=None if account is None else await _account_id(connection, workspace, account),
-        stays=_stays(whole, walk, force, entries, as_of),
+        stays=stays,
+        milestones=reached(stays, force),
     )
     return snapshot(whole, standing, force.rules, as_of, row.version, entries)
 
@@ -218,10 +221,10 @@ async def stored(connection: Connection, workspace: WorkspaceId, ids: Sequence[S
 
 async def states(
     connection: Connection, workspace: WorkspaceId, limit: int, after: UUID | None
-) -> list[tuple[UUID, SubjectType, str, State]]:
-    """Up to `limit` subjects' ids, types, stages and states, by id, after the one named."""
+) -> list[tuple[UUID, SubjectType, str, State, Truths]]:
+    """Up to `limit` subjects' ids, types, stages, states and truths, by id, after the one named."""
     rows = await connection.fetch(
-        """select id, type, stage, state from subjects
+        """select id, type, stage, state, truths from subjects
            where workspace = $1 and stage is not null and fold = $4
              and ($2::uuid is null or id > $2) order by id limit $3""",
         workspace,
@@ -229,7 +232,18 @@ async def states(
         limit,
         FOLD,
     )
-    return [(row["id"], row["type"], row["stage"], decode(row["state"], State)) for row in rows]
+    return [
+        (*row[:3], decode(row["state"], State), {} if row["truths"] is None else decode(row["truths"], Truths))
+        for row in rows
+    ]
+
+
+async def stages(connection: Connection, workspace: WorkspaceId, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """At which stage each of the subjects stands."""
+    rows = await connection.fetch(
+        "select id, stage from subjects where workspace = $1 and id = any($2) and stage is not null", workspace, ids
+    )
+    return {row["id"]: row["stage"] for row in rows}
 
 
 async def subjects_count(connection: Connection, workspace: WorkspaceId) -> int:
@@ -287,7 +301,7 @@ async def _row(
     connection: Connection, workspace: WorkspaceId, id_: SubjectId, type_: SubjectType, vocabulary: Vocabulary
 ) -> _Row | None:
     row = await connection.fetchrow(
-        "select state, version, sessions, fold, vocabulary, stays from subjects"
+        "select state, version, sessions, fold, vocabulary, stays, truths from subjects"
         " where workspace = $1 and id = $2 and type = $3 and merged_into is null",
         workspace,
         id_,
@@ -297,7 +311,7 @@ async def _row(
         return None
     of_now = row["fold"] == FOLD and row["vocabulary"] == vocabulary.version
     state_ = decode(row["state"], State) if of_now else None
-    return _Row(state_, row["version"], row["sessions"], kept(row["stays"]))
+    return _Row(state_, row["version"], row["sessions"], kept(row["stays"], row["truths"]))
 
 
 async def _account_id(connection: Connection, workspace: WorkspaceId, name: str) -> SubjectId | None:

@@ -8,7 +8,8 @@ from jornada.bus.offsets import NEXT_VERSION
 from jornada.bus.publisher import Subject
 from jornada.db import Connection
 from jornada.events import SubjectId, SubjectType, WorkspaceId, decode, encode
-from services.journey.domain.segments import Kept
+from services.journey.domain.contracts import Truths
+from services.journey.domain.segments import Kept, Stays
 from services.journey.domain.state import EMPTY, FOLD, State
 from services.journey.domain.vocabulary import NONE
 
@@ -43,12 +44,13 @@ class Saved(NamedTuple):
     name: str | None = None
     account: SubjectId | None = None
     stays: bytes | None = None
+    truths: bytes | None = None
 
 
 async def locked(connection: Connection, workspace: WorkspaceId, ids: Collection[UUID]) -> dict[SubjectId, Row]:
     """The rows of those that exist, locked in the order of their ids."""
     rows = await connection.fetch(
-        """select id, type, merged_into, state, sessions, fold, vocabulary, stays from subjects
+        """select id, type, merged_into, state, sessions, fold, vocabulary, stays, truths from subjects
            where workspace = $1 and id = any($2) order by id for no key update""",
         workspace,
         sorted(ids),
@@ -63,7 +65,7 @@ async def locked(connection: Connection, workspace: WorkspaceId, ids: Collection
             row["sessions"],
             row["fold"],
             row["vocabulary"],
-            kept(row["stays"]),
+            kept(row["stays"], row["truths"]),
         )
         for row in rows
     }
@@ -85,7 +87,7 @@ async def saved(
     """Those that exist, as they were stored; without a state where it is of another fold or vocabulary."""
     rows = await connection.fetch(
         """select id, type, version, case when fold = $3 and vocabulary = $4 or merged_into is not null then state end,
-                  sessions, snapshot, merged_into, stage, name, account, stays
+                  sessions, snapshot, merged_into, stage, name, account, stays, truths
            from subjects where workspace = $1 and id = any($2)""",
         workspace,
         list(ids),
@@ -97,9 +99,12 @@ async def saved(
     }
 
 
-def kept(stays: bytes | None) -> Kept | None:
-    """Stored stays, decoded."""
-    return None if stays is None else decode(stays, Kept)
+def kept(stays: bytes | None, truths: bytes | None) -> Kept | None:
+    """Stored stays and truths, decoded."""
+    if stays is None or truths is None:
+        return None
+    found: tuple[int, Stays] = decode(stays, tuple[int, Stays])
+    return Kept(*found, decode(truths, Truths))
 
 
 async def published(connection: Connection, workspace: WorkspaceId, ids: Collection[SubjectId]) -> set[SubjectId]:
@@ -123,14 +128,15 @@ async def save(connection: Connection, workspace: WorkspaceId, saved: Sequence[S
     ordered = sorted(saved)
     await connection.execute(
         """insert into subjects (workspace, id, type, version, state, sessions, snapshot, merged_into, stage, name,
-                                 account, stays, fold, vocabulary)
-           select $1, *, $13, $14 from unnest($2::uuid[], $3::text[], $4::bigint[], $5::bytea[], $6::int[], $7::bytea[],
-                                         $8::uuid[], $9::text[], $10::text[], $11::uuid[], $12::bytea[])
+                                 account, stays, truths, fold, vocabulary)
+           select $1, *, $14, $15 from unnest($2::uuid[], $3::text[], $4::bigint[], $5::bytea[], $6::int[], $7::bytea[],
+                                         $8::uuid[], $9::text[], $10::text[], $11::uuid[], $12::bytea[],
+                                         $13::bytea[])
            on conflict (workspace, id) do update
            set version = excluded.version, state = excluded.state, sessions = excluded.sessions,
                snapshot = excluded.snapshot, merged_into = excluded.merged_into, stage = excluded.stage,
-               name = excluded.name, account = excluded.account, stays = excluded.stays, fold = excluded.fold,
-               vocabulary = excluded.vocabulary""",
+               name = excluded.name, account = excluded.account, stays = excluded.stays, truths = excluded.truths,
+               fold = excluded.fold, vocabulary = excluded.vocabulary""",
         workspace,
         *(list(column) for column in zip(*ordered, strict=True)),
         FOLD,

@@ -82,7 +82,7 @@ async def _customers(
     mended |= await _shares(connection, workspace, force, ids, states, told)
     held = []
     for id_ in known:
-        walk = Walk(then=told[id_]) if force.definitions else Walk()
+        walk = Walk(then=told[id_]) if force.walks else Walk()
         as_of = _as_of(stored.get(id_)) or now
         held.append(Held(id_, "customer", states[id_], len(after[id_]), as_of, walk=walk))
     return await _compared(connection, workspace, force, held, stored, mended, now)

@@ -83,7 +83,7 @@ async def after(
         states[customer] = state.join(state.joined(bases), folding.fold(changes.fresh.get(customer, ())))
     counts = await _sessions(connection, workspace, changes, rows, told)
     await _shares(connection, workspace, changes, states, told, in_force.vocabulary)
-    walks = await _walks(connection, workspace, changes, rows, told, in_force) if in_force.definitions else {}
+    walks = await _walks(connection, workspace, changes, rows, told, in_force) if in_force.walks else {}
     return {customer: Journey(states[customer], counts[customer], walks.get(customer, Walk())) for customer in states}
 
 

@@ -13,9 +13,8 @@ from jornada.db import Connection
 from jornada.events import JourneySnapshot, MergedInto, SubjectId, SubjectType, WorkspaceId, encode
 from jornada.instants import EPOCH, instant, micros
 from services.journey.domain.identity import Named
-from services.journey.domain.segments import InForce, Kept, Walk, following, passed, walked
+from services.journey.domain.segments import InForce, Kept, Walk, course, following, passed, reached, ruled, walked
 from services.journey.domain.snapshot import Standing, nothing_left, snapshot
-from services.journey.domain.stages import timeline
 from services.journey.domain.state import EMPTY, State, account_of
 from services.journey.domain.view import StateView
 from services.journey.store import identifiers, memberships, subjects
@@ -144,29 +143,40 @@ async def account_ids(
 
 
 def _told(held: Held, standing: Standing, in_force: InForce, version: int) -> Told:
-    entries = timeline(held.state, in_force.rules)
-    watched = in_force if held.type == "customer" else InForce(in_force.rules)
+    watched = in_force if held.type == "customer" else in_force.for_accounts()
+    truths = ruled(held.walk, watched)
+    entries = course(held.state, truths, watched)
     stays = walked(held.walk, watched, entries)
     last = EPOCH if held.state.last is None else instant(held.state.last[0])
     now = micros(max(held.as_of, last))
     view = StateView(held.state, in_force.rules, entries)
-    standing = msgspec.structs.replace(standing, stays=passed(stays, watched, view, now))
+    by_now = passed(stays, watched, view, now)
+    standing = msgspec.structs.replace(standing, stays=by_now, milestones=reached(by_now, watched))
     made = snapshot(held.state, standing, in_force.rules, held.as_of, version, entries)
     if made is None:
         return Told(_saved(held, version, None, None), [], None)
-    saved = _saved(held, version, made, encode(Kept(in_force.version, stays)) if watched.definitions else None)
+    kept = Kept(in_force.version, stays, truths) if watched.walks else None
+    saved = _saved(held, version, made, kept)
     ahead = [entry.us for entry in entries if entry.us > now]
-    turn = following(watched, view, now)
+    turn = following(by_now, watched, view, now)
     turns = [*ahead[:1], *([] if turn is None else [turn])]
-    return Told(saved, _members(held.id, made), instant(min(turns)) if turns else None)
+    return Told(saved, _members(held.id, made, standing.milestones), instant(min(turns)) if turns else None)
 
 
-def _members(subject: SubjectId, made: JourneySnapshot) -> list[Member]:
-    segments = [Member("segment", each.name, subject, each.entered_at) for each in made.segments]
-    return segments + [Member("persona", each.name, subject, each.entered_at) for each in made.personas]
+def _members(subject: SubjectId, made: JourneySnapshot, milestones: Mapping[str, int | None]) -> list[Member]:
+    first = micros(made.first_seen_at)
+    return [
+        *(Member("segment", each.name, subject, each.entered_at) for each in made.segments),
+        *(Member("persona", each.name, subject, each.entered_at) for each in made.personas),
+        *(
+            Member("milestone", name, subject, instant(us), (us - first) // 1_000_000)
+            for name, us in sorted(milestones.items())
+            if us is not None
+        ),
+    ]
 
 
-def _saved(held: Held, version: int, made: JourneySnapshot | None, stays: bytes | None) -> Saved:
+def _saved(held: Held, version: int, made: JourneySnapshot | None, kept: Kept | None) -> Saved:
     name = made.traits.get("name") if made is not None else None
     return Saved(
         held.id,
@@ -178,7 +188,8 @@ def _saved(held: Held, version: int, made: JourneySnapshot | None, stays: bytes 
         stage=None if made is None else made.stage.name,
         name=name if isinstance(name, str) else None,
         account=None if made is None else made.account_id,
-        stays=stays,
+        stays=None if kept is None else encode((kept.version, kept.stays)),
+        truths=None if kept is None else encode(kept.truths),
     )
 
 

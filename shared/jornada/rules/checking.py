@@ -101,6 +101,9 @@ class _Reader:
             self._flaw(at, "no_operand", f"A test names one of {', '.join(OPERANDS)}; or all, any, not.")
             return None
         key, name = keys[0], given[keys[0]]
+        if key in self._terms.barred:
+            self._flaw(f"{at}/{key}", "circular", f"The {key} hangs on this condition, which cannot ask for it.")
+            return None
         further = {"within"} if key in COUNTED else {"half_life"} if key == "decayed" else set()
         self._strange(given, at, {key, *WORDS, *further})
         half_life = self._half_life(given.get("half_life"), f"{at}/half_life") if key == "decayed" else None

@@ -47,6 +47,8 @@ class Terms(msgspec.Struct, frozen=True):
     dates: frozenset[str]
     half_lives: frozenset[int] = frozenset()
     """Those by which counts are kept that halve with time, in days."""
+    barred: frozenset[str] = frozenset()
+    """Operands that hang on the answer, so that a condition would ask for itself."""
 
     def sort(self, key: str, name: str) -> Sort | None:
         """The sort of an operand; None for a name that there is not."""
