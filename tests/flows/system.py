@@ -33,15 +33,21 @@ class System:
     """One running system and its default workspace."""
 
     def __init__(
-        self, url: str, workspace: WorkspaceId, write_key: str, api_token: str, folder: Path, bus: Bus
+        self,
+        url: str,
+        workspace: WorkspaceId,
+        secrets: tuple[str, str],
+        folder: Path,
+        bus: Bus,
+        urls: Mapping[str, str],
     ) -> None:
+        """`secrets` are its write key and API token."""
         self.database_url = url
         self.bus = bus
         self.workspace = workspace
-        self.write_key = write_key
-        self.api_token = api_token
+        self.write_key, self.api_token = secrets
         self.folder = folder
-        self.urls = {each: f"http://127.0.0.1:{os.environ[f'JORNADA_{each.upper()}_PORT']}" for each in SERVICES}
+        self.urls = urls
         self.http = httpx.AsyncClient(trust_env=False, timeout=20)
 
     async def send(self, *events: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -161,7 +167,8 @@ async def running(
         await access.stop()
         bus = carrier(name, url, brokers)
         async with serving(build(bus, url, SystemClock()), host="127.0.0.1", shared=[bus]):
-            system = System(url, workspace.id, write_key, api_token, folder, bus)
+            urls = {each: f"http://127.0.0.1:{os.environ[f'JORNADA_{each.upper()}_PORT']}" for each in SERVICES}
+            system = System(url, workspace.id, (write_key, api_token), folder, bus, urls)
             await ready(system.urls, system.http)
             yield system
             await system.http.aclose()

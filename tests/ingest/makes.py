@@ -82,7 +82,7 @@ class HeldBus:
     async def committed(self, group: str, topics: Sequence[str]) -> Mapping[Partition, int]:
         return {}
 
-    async def appended_at(self, partition: Partition, offset: int) -> datetime | None:
+    async def oldest(self, positions: Mapping[Partition, int]) -> datetime | None:
         return None
 
     def touchpoints(self) -> list[Touchpoint]:

@@ -25,8 +25,10 @@ from jornada.events import (
     new_id,
     topic_key,
 )
-from services.journey.store import erasures, traces
+from services.journey.store import erasures, replays, traces
 from services.journey.store.erasures import Erasure
+from services.journey.store.replays import Counts
+from services.journey.worker import erasing
 from services.journey.worker.confirming import ErasureFold
 from tests.conftest import DatabaseFactory
 from tests.holding import holding
@@ -151,6 +153,10 @@ async def test_no_table_holds_anything_of_the_erased_and_all_hold_the_others(
             folding.workspace,
             at(999),
         )
+        replay = new_id()
+        await replays.begin(connection, folding.workspace, replay, at(9), BY)
+        standing = ["ana-phone", "0", "a1", "app"]
+        await replays.note(connection, folding.workspace, replay, "devices", standing, Counts())
     assert {word for _, word in await holding(postgres_url, words, ["journey"], folding.workspace)} == set(words)
     await erase(folding)
     while await folding.refolder.work():
@@ -159,6 +165,15 @@ async def test_no_table_holds_anything_of_the_erased_and_all_hold_the_others(
     shared = await folding.told("anonymous_id", "shared")
     assert shared is not None
     assert shared.subject_id == await folding.id_of("user_id", "bia")
+
+
+async def test_a_replay_that_ended_early_does_not_say_at_whom(database: Database, postgres_url: str) -> None:
+    folding, replay = Folding(database), new_id()
+    async with database.transaction([folding.workspace]) as connection:
+        await replays.begin(connection, folding.workspace, replay, at(9), BY)
+        await replays.note(connection, folding.workspace, replay, "facts", ["email_pairs", "ana-7"], Counts())
+        await replays.end(connection, folding.workspace, replay, "cancelled", at(9))
+    assert await holding(postgres_url, ["ana-7"], ["journey"], folding.workspace) == set()
 
 
 @pytest.mark.parametrize("left", ["forget_touchpoints", "forget_identifiers", "forget_links", "forget_derived"])
@@ -353,7 +368,7 @@ async def test_everybody_the_customer_ever_was_ends_and_is_forgotten_when_all_ha
     assert {each.key for each in folding.topic.forgotten[len(versions) :]} >= {topic_key(folding.workspace, ids[0])}
 
 
-@pytest.mark.parametrize("point", [crashpoints.FOLDED, crashpoints.COMMITTED])
+@pytest.mark.parametrize("point", [erasing.MARKED, erasing.REMOVED, erasing.COMMITTED, erasing.ENDED])
 async def test_a_crash_leaves_all_or_nothing_and_the_sweep_tells_what_was_committed(
     database: Database, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,8 +387,9 @@ async def test_a_crash_leaves_all_or_nothing_and_the_sweep_tells_what_was_commit
         patched.setattr(crashpoints, "reached", kill)
         with pytest.raises(Killed):
             await folding.eraser.erase(folding.workspace, id_, block=False, by=BY)
-    assert await folding.id_of("user_id", "ana-7") == (id_ if point == crashpoints.FOLDED else None)
-    if point == crashpoints.FOLDED:
+    before_it_held = point in (erasing.MARKED, erasing.REMOVED)
+    assert await folding.id_of("user_id", "ana-7") == (id_ if before_it_held else None)
+    if before_it_held:
         await erase(folding)
     else:
         async with folding.database.transaction([folding.workspace]) as connection:

@@ -537,7 +537,7 @@ async def test_an_erasure_is_answered_when_every_face_has_followed_and_the_same_
     assert receipt["services"] | {"journey": "done"} == {
         "ingest": "pending", "journey": "done", "scoring": "done", "notify": "done"
     }  # fmt: skip
-    assert receipt["gone_by"] == "2026-02-07T06:00:00Z"
+    assert receipt["gone_by"] == "2026-02-07T06:10:00Z"
     await served.bus.publish([_confirmed(served.workspace, erasure, "ingest")])
     for _ in range(200):
         if (receipt := await served.get(f"/v1/erasures/{erasure}"))["status"] == "done":

@@ -17,7 +17,7 @@ from jornada.access.bootstrap import ensure_default
 from jornada.access.secrets import draw_api_token, draw_write_key
 from jornada.access.store import PostgresAccess
 from jornada.db import Database
-from jornada.events import new_id
+from jornada.events import WorkspaceId, new_id
 from tests.flows.system import fresh_database, ready, take_ports
 
 PYTHON = sys.executable
@@ -92,10 +92,10 @@ class Supervised:
                 self.deaths[code] += 1
 
 
-def armed(share: float, log: Path) -> dict[str, str]:
-    """Settings under which every crash point kills with this probability and says so in `log`."""
-    points = ",".join(f"{point}={share}" for point in crashpoints.CRASHPOINTS)
-    return {"JORNADA_CRASHPOINTS": points, "JORNADA_CRASHPOINTS_LOG": str(log)}
+def armed(share: float, log: Path, points: Sequence[str] = crashpoints.CRASHPOINTS) -> dict[str, str]:
+    """Settings under which each of the crash points kills with this probability and says so in `log`."""
+    shares = ",".join(f"{point}={share}" for point in points)
+    return {"JORNADA_CRASHPOINTS": shares, "JORNADA_CRASHPOINTS_LOG": str(log)}
 
 
 def struck(log: Path) -> Counter[str]:
@@ -109,6 +109,7 @@ class Running:
 
     database_url: str
     brokers: str
+    workspace: WorkspaceId
     services: dict[str, Supervised]
     urls: dict[str, str]
     write_key: str
@@ -132,7 +133,7 @@ async def services_on(
     async with fresh_database(postgres_url) as url:
         write_key, api_token = draw_write_key(), draw_api_token()
         access = Database(url, "access", max_connections=1)
-        await ensure_default(PostgresAccess(access), write_key, api_token)
+        workspace = await ensure_default(PostgresAccess(access), write_key, api_token)
         await access.stop()
         environment = {
             "JORNADA_MODE": "local",
@@ -151,7 +152,7 @@ async def services_on(
         try:
             async with httpx.AsyncClient(trust_env=False) as http:
                 await ready(urls, http, 60)
-            yield Running(url, brokers, services, urls, write_key, api_token)
+            yield Running(url, brokers, workspace.id, services, urls, write_key, api_token)
         finally:
             for service in services.values():
                 await service.stop()

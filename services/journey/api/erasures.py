@@ -111,7 +111,8 @@ def serve(app: FastAPI, gate: Gate, database: Database, erasing: Erasing, pseudo
     async def one(id: UUID, principal: Principal = Depends(gate.needs("read"))) -> Response:
         """What came of an erasure: which services have removed what they held, and when the last topic forgets.
 
-        `dropped` counts the events that came later and fell under it.
+        `gone_by` is counted from `done_at`: while a service is behind, it may still tell what it knew, and the date is
+        one at the earliest. `dropped` counts the events that came later and fell under it.
         """
         return answer(_document(await receipt(principal.workspace, id)))
 
@@ -125,6 +126,6 @@ def _document(receipt: _Receipt) -> dict[str, Any]:
         "block": erasure.block,
         "services": {name: "done" if name in confirmed else "pending" for name in ERASURES.consumers},
         "done_at": erasure.done_at,
-        "gone_by": gone_by(erasure.erased_at),
+        "gone_by": gone_by(erasure.done_at or erasure.erased_at),
         "dropped": erasure.dropped,
     }

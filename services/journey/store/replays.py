@@ -114,9 +114,9 @@ async def note(connection: Connection, workspace: WorkspaceId, replay: Replay) -
 async def end(
     connection: Connection, workspace: WorkspaceId, id_: UUID, status: Status, at: datetime, error: str | None = None
 ) -> bool:
-    """Ends one that runs; whether it did. Waits for the piece that is under way."""
+    """Ends one that runs; whether it did. Waits for the piece that is under way. Where it was may name somebody."""
     row = await connection.fetchrow(
-        """update replays set status = $3, ended_at = $4, error = $5
+        """update replays set status = $3, ended_at = $4, error = $5, place = null
            where workspace = $1 and id = $2 and status = 'running' returning id""",
         workspace,
         id_,

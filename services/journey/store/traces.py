@@ -226,13 +226,23 @@ async def unname(connection: Connection, workspace: WorkspaceId, mine: Collectio
 async def forget_places(
     connection: Connection, workspace: WorkspaceId, mine: Collection[Named], owners: Collection[UUID]
 ) -> None:
-    """Has a reading of earlier touchpoints that stands at one of these begin anew: read twice equals once."""
+    """Has what reads through all and stands at one of these begin (its step) anew: read twice equals once.
+
+    A replay that is at work leaves its place by itself: it has its row, and waits for us.
+    """
     await connection.execute(
         """update earlier_emails set owner = null, device = null, occurred_at = null, message_id = null, source = null
            where workspace = $1 and (owner = any($2) or device = any($3))""",
         workspace,
         list(owners),
         _values(mine).devices,
+    )
+    await connection.execute(
+        """update replays set place = null where workspace = $1 and id in (
+               select id from replays where workspace = $1 and step <> 'customers' and place && $2::text[]
+               for update skip locked)""",
+        workspace,
+        [*(str(owner) for owner in owners), *(named.value for named in mine)],
     )
 
 

@@ -19,6 +19,11 @@ from services.journey.worker.fold import tell
 from services.journey.worker.settling import bury
 from services.journey.worker.sifting import key_name
 
+MARKED, REMOVED, COMMITTED, ENDED, ASKED = (
+    f"erasure.{point}" for point in ("marked", "removed", "committed", "ended", "asked")
+)
+CRASHPOINTS = (MARKED, REMOVED, COMMITTED, ENDED, ASKED)
+
 _ATTEMPTS = 5
 
 
@@ -41,17 +46,18 @@ class Eraser:
                 async with self._database.transaction([workspace]) as connection:
                     erasure = Erasure(new_id(), customer, self._clock.now(), block, by)
                     changed = await self.act(connection, workspace, [customer], erasure)
-                    crashpoints.reached(crashpoints.FOLDED)
+                    crashpoints.reached(REMOVED)
                 break
             except Conflict:
                 if attempt == _ATTEMPTS:
                     raise
-        crashpoints.reached(crashpoints.COMMITTED)
         if not changed:
             return None
+        crashpoints.reached(COMMITTED)
         await self._publisher.publish(changed)
+        crashpoints.reached(ENDED)
         await self._publisher.drain([workspace])
-        crashpoints.reached(crashpoints.PUBLISHED)
+        crashpoints.reached(ASKED)
         return erasure
 
     async def remind(self, workspace: WorkspaceId, erasure: Erasure, *, block: bool) -> None:
@@ -80,6 +86,7 @@ class Eraser:
         mine, others = person.named | orphans, others - orphans
         names = {self._pseudonyms.of(workspace, *each) for each in mine}
         await erasures.add(connection, workspace, erasure, names)
+        crashpoints.reached(MARKED)
         await self._forget(connection, workspace, mine, person.ids, gone)
         ends = await erasures.end(connection, workspace, erasure.id, gone)
         changed = {Subject(workspace, subject): version for subject, version in ends.items()}

@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime
 from uuid import UUID
 
+from jornada import crashpoints
 from jornada.bus.carrier import BusUnavailable
 from jornada.bus.publisher import Publisher
 from jornada.clock import Clock
@@ -15,6 +16,9 @@ from services.journey.store import identifiers, in_force, replays
 from services.journey.store.replays import STEPS, Failure, Replay, Step
 from services.journey.worker import comparing, grounding, restating
 from services.journey.worker.pieces import NOTHING, Piece, Versions
+
+FOLDED, COMMITTED, PUBLISHED = "replay.folded", "replay.committed", "replay.published"
+CRASHPOINTS = (FOLDED, COMMITTED, PUBLISHED)
 
 _log = logs.get(__name__)
 
@@ -75,6 +79,8 @@ class Replayer:
                     return False
                 most = min(self._most.get(id_, _WHOLE), _most(replay.step))
                 changed = await self._piece(connection, workspace, replay, most)
+                crashpoints.reached(FOLDED)
+            crashpoints.reached(COMMITTED)
         except TimedOut as error:
             if most == 0:
                 await self._fail(workspace, id_, error)
@@ -84,6 +90,7 @@ class Replayer:
             return True
         self._most[id_] = max(2 * most, 1)
         await self._publisher.publish(list(changed))
+        crashpoints.reached(PUBLISHED)
         return True
 
     async def _piece(self, connection: Connection, workspace: WorkspaceId, replay: Replay, most: int) -> Versions:

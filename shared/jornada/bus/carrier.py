@@ -146,5 +146,5 @@ class Bus(Protocol):
     async def committed(self, group: str, topics: Sequence[str]) -> Mapping[Partition, int]:
         """The group's committed position of every partition of the topics that has one, whoever holds it."""
 
-    async def appended_at(self, partition: Partition, offset: int) -> datetime | None:
-        """When the first record at or after `offset` was appended; None at the end."""
+    async def oldest(self, positions: Mapping[Partition, int]) -> datetime | None:
+        """When the oldest record at or after these positions was appended; None where all are at their ends."""

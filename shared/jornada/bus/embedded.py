@@ -99,9 +99,9 @@ class EmbeddedBus:
         """Raises BusUnavailable."""
         return await self.log.committed(group, topics)
 
-    async def appended_at(self, partition: Partition, offset: int) -> datetime | None:
+    async def oldest(self, positions: Mapping[Partition, int]) -> datetime | None:
         """By Postgres's clock. Raises BusUnavailable."""
-        return await self.log.appended_at(partition, offset)
+        return await self.log.oldest(positions)
 
     async def tidy(self) -> None:
         """One round of retention and compaction; raises BusUnavailable."""

@@ -131,14 +131,16 @@ class PostgresLog:
             )
         return {Partition(*row[:2]): row[2] for row in rows}
 
-    async def appended_at(self, partition: Partition, offset: int) -> datetime | None:
-        """When the first record at or after `offset` was appended, by Postgres's clock."""
+    async def oldest(self, positions: Mapping[Partition, int]) -> datetime | None:
+        """When the oldest record at or after these positions was appended, by Postgres's clock."""
         async with self._transaction() as connection:
             at: datetime | None = await connection.fetchval(
-                "select appended_at from bus.records "
-                'where topic = $1 and partition = $2 and "offset" >= $3 order by "offset" limit 1',
-                *partition,
-                offset,
+                """select min(appended_at) from unnest($1::text[], $2::int[], $3::bigint[]) as given (t, p, o),
+                   lateral (select appended_at from bus.records
+                            where topic = t and partition = p and "offset" >= o order by "offset" limit 1) as first""",
+                [partition.topic for partition in positions],
+                [partition.number for partition in positions],
+                list(positions.values()),
             )
         return at
 

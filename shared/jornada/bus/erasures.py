@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from jornada import crashpoints
 from jornada.bus.carrier import Record
 from jornada.events import (
     ERASURES,
@@ -16,6 +17,8 @@ from jornada.events import (
     topic_key,
 )
 
+CONFIRMING = "erasure.confirming"
+
 
 def ends(asked: ErasureAsked) -> Sequence[Erased]:
     """The ends of an erasure's subjects, as they also come by the topic of journeys: whichever comes first counts."""
@@ -27,6 +30,7 @@ def ends(asked: ErasureAsked) -> Sequence[Erased]:
 
 def confirmation(asked: ErasureAsked, service: str, at: datetime) -> tuple[UUID, Record]:
     """That a service holds nothing more of it, for its outbox."""
+    crashpoints.reached(CONFIRMING)
     event = ErasureConfirmed(workspace=asked.workspace, erasure=asked.erasure, service=service, at=at)
     return told(event, "confirmed", service)
 

@@ -107,9 +107,9 @@ class KafkaBus:
         """Raises BusUnavailable."""
         return await self._inspector.committed(group, topics)
 
-    async def appended_at(self, partition: Partition, offset: int) -> datetime | None:
+    async def oldest(self, positions: Mapping[Partition, int]) -> datetime | None:
         """By the broker's clock. Raises BusUnavailable."""
-        return await self._inspector.appended_at(partition, offset)
+        return await self._inspector.oldest(positions)
 
     async def _check(self) -> None:
         async with self._checking:

@@ -68,20 +68,24 @@ class KafkaInspector:
         found: Mapping[Partition, tuple[int, int]] = await self._ask(ask)
         return found
 
-    async def appended_at(self, partition: Partition, offset: int) -> datetime | None:
-        pair = TopicPartition(*partition)
+    async def oldest(self, positions: Mapping[Partition, int]) -> datetime | None:
+        """All partitions are asked for at once: one after the other they would take longer than what is measured."""
+        pairs = {TopicPartition(*partition): offset for partition, offset in positions.items()}
 
         async def ask(client: Any) -> datetime | None:
-            if offset >= (await client.end_offsets([pair]))[pair]:
+            ends = await client.end_offsets(list(pairs))
+            waiting = [pair for pair, offset in pairs.items() if offset < ends[pair]]
+            if not waiting:
                 return None
-            beginning = (await client.beginning_offsets([pair]))[pair]
-            client.assign([pair])
+            beginnings = await client.beginning_offsets(waiting)
+            client.assign(waiting)
             try:
-                client.seek(pair, max(offset, beginning))
-                record = await client.getone(pair)
+                for pair in waiting:
+                    client.seek(pair, max(pairs[pair], beginnings[pair]))
+                stamps = [(await client.getone(pair)).timestamp for pair in waiting]
             finally:
                 client.unsubscribe()
-            return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+            return datetime.fromtimestamp(min(stamps) / 1000, UTC)
 
         found: datetime | None = await self._ask(ask)
         return found

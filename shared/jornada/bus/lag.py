@@ -1,7 +1,7 @@
 """How far a service is behind the stream: what `/v1/lag` says and what timers wait for."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -55,12 +55,7 @@ class LagMeter:
 
     async def read(self) -> Lag:
         """The lag now. Raises BusUnavailable, Unavailable: then nobody knows."""
-        ends = await self._bus.ends(self._topics)
-        positions = await self._positions()
-        partitions = [
-            PartitionLag(partition.topic, partition.number, positions.get(partition, 0), end)
-            for partition, end in sorted(ends.items())
-        ]
+        partitions = await self._partitions()
         oldest = await self._oldest(partitions)
         due = await self._due()
         waiting = 0.0 if oldest is None else max((self._clock.now() - oldest).total_seconds(), 0.001)
@@ -69,10 +64,16 @@ class LagMeter:
     async def folded_until(self) -> datetime:
         """The instant before which everything appended is folded and published. Raises as `read`."""
         asked_at = self._clock.now()
-        lag = await self.read()
-        if not lag.oldest_waiting_seconds:
-            return asked_at
-        return asked_at - timedelta(seconds=lag.oldest_waiting_seconds)
+        oldest = await self._oldest(await self._partitions())
+        return asked_at if oldest is None else min(asked_at, oldest)
+
+    async def _partitions(self) -> list[PartitionLag]:
+        ends = await self._bus.ends(self._topics)
+        positions = await self._positions()
+        return [
+            PartitionLag(partition.topic, partition.number, positions.get(partition, 0), end)
+            for partition, end in sorted(ends.items())
+        ]
 
     async def _positions(self) -> dict[Partition, int]:
         """The group's, save where the database was put back and is yet to be fed again."""
@@ -82,14 +83,10 @@ class LagMeter:
         return {partition: min(position, stored.get(partition, 0)) for partition, position in committed.items()}
 
     async def _oldest(self, partitions: Sequence[PartitionLag]) -> datetime | None:
-        oldest: datetime | None = None
-        for each in partitions:
-            if each.position >= each.end:
-                continue
-            appended_at = await self._bus.appended_at(Partition(each.topic, each.partition), each.position)
-            if appended_at is not None and (oldest is None or appended_at < oldest):
-                oldest = appended_at
-        return oldest
+        behind = {
+            Partition(each.topic, each.partition): each.position for each in partitions if each.position < each.end
+        }
+        return await self._bus.oldest(behind) if behind else None
 
     async def _due(self) -> int:
         further = "".join(f" + (select count(*) from {table})" for table in self._also_due)  # noqa: S608 - own names

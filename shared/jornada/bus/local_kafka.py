@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -70,16 +70,18 @@ class LocalKafka:
         libs: Path | None = None,
         beside: "LocalKafka | None" = None,
         advertised: int = 0,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """`port` 0 takes a free one and keeps it over restarts; jars are in `libs`, else in `folder/libs`.
 
         `beside` makes it a second node, a broker only, under that one's controller; `advertised` is the port that
-        clients are told, where something stands between them and the broker.
+        clients are told, where something stands between them and the broker. `settings` are further ones of the broker.
         """
         self._folder = folder.absolute()
         self._libs = (libs or folder / "libs").absolute()
         self._port = port or _free_port()
         self._advertised = advertised or self._port
+        self._settings = dict(settings or {})
         self._controls = beside is None
         self._controller: int = _free_port() if beside is None else beside._controller
         self._process: subprocess.Popen[bytes] | None = None
@@ -181,7 +183,8 @@ class LocalKafka:
             advertised=self._advertised,
             log=log,
         )
-        (self._folder / "server.properties").write_text(settings)
+        further = "".join(f"{name}={value}\n" for name, value in self._settings.items())
+        (self._folder / "server.properties").write_text(settings + further)
         (self._folder / "log4j2.properties").write_text(_LOGGING)
 
     def _command(self) -> list[str]:

@@ -10,6 +10,9 @@ from jornada.events.rejections import Rejection
 from jornada.events.scores import ScoreEvent
 from jornada.events.touchpoints import Touchpoint
 
+SWEPT_WITHIN = timedelta(minutes=10)
+"""How long a broker takes to remove what may go: Kafka looks every 5 minutes, and keeps a file for one more."""
+
 
 class Topic(NamedTuple):
     """One stream of events. `retention` is None where compaction keeps the newest record of each key."""
@@ -31,7 +34,8 @@ class Topic(NamedTuple):
 
         Compacted: a segment's time each until a record is rolled away, cleaned, and its tombstone too.
         """
-        return 4 * self.segment if self.retention is None else self.retention + self.segment
+        kept = 4 * self.segment if self.retention is None else self.retention + self.segment
+        return kept + SWEPT_WITHIN
 
 
 TOUCHPOINTS = Topic(
@@ -106,6 +110,6 @@ TOPICS: dict[str, Topic] = {
 }
 
 
-def gone_by(erased_at: datetime) -> datetime:
-    """When the last topic has forgotten what was erased at an instant."""
-    return erased_at + max(topic.gone_within for topic in TOPICS.values())
+def gone_by(told_until: datetime) -> datetime:
+    """When the last topic has forgotten somebody of whom no service told anything after an instant."""
+    return told_until + max(topic.gone_within for topic in TOPICS.values())
