@@ -518,7 +518,7 @@ async def test_what_alone_takes_too_long_is_named_and_passed_by(
     culprits = {
         "touchpoints": "a4",
         "devices": "a8",
-        "facts": "a7",
+        "facts": "aliases",
         "customers": str(await folding.id_of("user_id", "ana")),
         "accounts": str(await folding.id_of("account", "globex")),
     }

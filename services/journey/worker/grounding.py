@@ -48,7 +48,7 @@ def _piece(table: str, keys: Sequence[Sequence[str]], most: int, mend: Callable[
         return Done(Counts(mended=await mend()), {})
 
     places = [[table, *key] for key in keys]
-    return Piece(places[0] if places else [], places[-1] if len(places) == most else following, act)
+    return Piece([table] if places else [], places[-1] if len(places) == most else following, act)
 
 
 async def _facts(connection: Connection, workspace: WorkspaceId, table: Table, stated: Sequence[Fact]) -> int:

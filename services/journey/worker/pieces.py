@@ -24,7 +24,8 @@ NOTHING = Done(Counts(), {})
 
 
 class Piece(NamedTuple):
-    """A piece of a step: the key of its first part, or nothing where it is empty; where the next begins, None at the
+    """A piece of a step: what its first part is, without a name of anybody's,
+    or nothing where it is empty; where the next begins, None at the
     end; and what does it."""
 
     first: list[str]

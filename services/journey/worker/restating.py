@@ -52,7 +52,8 @@ def _piece(
     async def act() -> Done:
         return Done(seen + Counts(mended=await _restated(connection, workspace, read)), {})
 
-    return Piece(places[0] if places else [], places[-1] if len(read) == most else None, act)
+    first = [[str(each.place.owner), *place[1:]] for each, place in zip(read[:1], places[:1], strict=True)]
+    return Piece(first[0] if first else [], places[-1] if len(read) == most else None, act)
 
 
 def _moment(place: Sequence[str]) -> tuple[datetime, str, str]:
