@@ -9,7 +9,13 @@ from bench.ingest import comparison as ingest
 from bench.journey import comparison as journey
 from bench.replay import comparison as replay
 
-_SUBJECTS = {"ingest": ingest.run, "journey": journey.run, "replay": replay.run, "accounts": accounts.run}
+_SUBJECTS = {
+    "ingest": ingest.run,
+    "journey": journey.run,
+    "growth": journey.grow,
+    "replay": replay.run,
+    "accounts": accounts.run,
+}
 
 
 def main() -> None:

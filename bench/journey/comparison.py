@@ -34,7 +34,6 @@ LOOPS = ("ours", "same_sql", "upsert_copy")
 PEERS = ("quix", "bytewax", "faststream_batch", "faststream_single")
 EVENTS_A_SECOND = 4_000
 FEW, MANY = 10_000, int(os.environ.get("JORNADA_BENCH_CUSTOMERS", "100000"))
-FILL = 20_000
 _CORE = 0
 
 
@@ -78,10 +77,19 @@ class Side:
         cpu = self._cpu() + ground.postgres_cpu() - before
         return Sample(cpu, ground.broker_cpu() - broker, len(told))
 
-    async def said(self, word: bytes) -> None:
+    async def fill(self, customers: int) -> None:
+        """Has it know so many customers."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"fill %d\n" % customers)
+        await self.said(b"done", 3_600)
+        connection = await asyncpg.connect(self.url)
+        await connection.execute("vacuum (analyze)")
+        await connection.close()
+
+    async def said(self, word: bytes, seconds: float = 300) -> None:
         """Waits for a line."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(300):
+        async with asyncio.timeout(seconds):
             while (line := await self.process.stdout.readline()).strip() != word:
                 if not line:
                     raise RuntimeError(f"{self.name} ended")
@@ -91,7 +99,7 @@ class Side:
 
 
 async def run(rounds: int, seconds: float) -> None:
-    """Prints every ratio with its interval."""
+    """B4 and B5: prints every ratio with its interval."""
     console, count = Console(), int(seconds * EVENTS_A_SECOND)
     async with _ground() as ground:
         sides = [await _started(name, ground) for name in (*LOOPS, *_peers(console))]
@@ -100,6 +108,12 @@ async def run(rounds: int, seconds: float) -> None:
         await _verify(sides, told)
         console.print(f"\n{len(told)} records in all: every side tells the same journeys")
         _tell(console, samples, count)
+
+
+async def grow(rounds: int, seconds: float) -> None:
+    """B6: prints what both cost with few customers and with many, and the ratio of their growth."""
+    # CPU is told in hundredths of a second, of which a bare upsert takes few.
+    console, count = Console(), int(2 * seconds * EVENTS_A_SECOND)
     grown = [await _grown(customers, rounds, count) for customers in (FEW, MANY)]
     for customers, costs in zip((FEW, MANY), grown, strict=True):
         told_ = ", ".join(f"{name} {own:.1f} + {broker:.1f}" for name, (own, broker) in medians(costs).items())
@@ -109,14 +123,16 @@ async def run(rounds: int, seconds: float) -> None:
 
 
 async def _grown(customers: int, rounds: int, count: int) -> dict[str, list[Sample]]:
-    """What ours and a bare upsert cost once so many customers are known to both."""
+    """What ours and a bare upsert cost once so many customers are known to both.
+
+    They come to be known past the stream, as what is measured is what comes later.
+    """
     async with _ground() as ground:
         sides = [await _started(name, ground) for name in ("ours", "upsert")]
+        await asyncio.gather(*(side.fill(customers) for side in sides))
         events = Events(customers, zipf=True)
-        everybody = list(events.each())
-        for side in sides:
-            for begin in range(0, customers, FILL):
-                await side.work(everybody[begin : begin + FILL], ground)
+        for _ in events.each():
+            pass
         return await _measured(sides, ground, events, rounds, count, [])
 
 

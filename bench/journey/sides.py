@@ -1,6 +1,7 @@
 """Our worker and the bare loops, each a process of its own: `python -m bench.journey.sides SIDE`.
 
-Each works on command: a line with a number in, `done` out when so many records more are folded and published.
+Each works on command: a line with a number in, `done` out when so many records more are folded and published. After
+`fill` and a number it knows so many customers, of whom nothing is read or published.
 """
 
 import asyncio
@@ -8,13 +9,14 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Protocol
 from zlib import crc32
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from bench.journey.events import WORKSPACE
+from bench.journey.events import WORKSPACE, Events, Told
 from bench.journey.job import SAVE_STATES, folded, opened, told
 from jornada.bus.carrier import Received, Record
 from jornada.bus.heartbeats import Heartbeats
@@ -39,6 +41,7 @@ from services.journey.worker.refolding import Refolder
 from services.journey.worker.silence import fire
 
 BATCH = 2_000
+FILL = 8_000
 PSEUDONYMS = Pseudonyms(bytes(32))
 OUT = "bench.journeys"
 PARTITIONS = 12
@@ -52,6 +55,9 @@ class Side(Protocol):
     async def work(self, records: int) -> None:
         """Returns when so many records more are folded, stored and published."""
 
+    async def fold(self, records: Sequence[Any]) -> object:
+        """Folds and stores."""
+
 
 class Ours:
     """The journey service's worker with all that runs beside it, HTTP apart."""
@@ -61,6 +67,7 @@ class Ours:
         self._database = Database(url, "journey")
         self._clock = SystemClock()
         self._publisher = Publisher(self._database, self._bus, PostgresSnapshots())
+        self._fold = TouchpointFold(self._publisher, PSEUDONYMS, self._clock)
         self._beside: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -84,6 +91,10 @@ class Ours:
         ]
         self._beside = [asyncio.create_task(act()) for act in beside]
 
+    async def fold(self, records: Sequence[Any]) -> object:
+        async with self._database.transaction([WORKSPACE]) as connection:
+            return await self._fold(connection, [_received(each) for each in records])
+
     async def work(self, records: int) -> None:
         counter = metrics.FOLDED.labels(GROUP)
         until = counter._value.get() + records
@@ -93,7 +104,7 @@ class Ours:
             bus=self._bus,
             database=self._database,
             publisher=self._publisher,
-            fold=TouchpointFold(self._publisher, PSEUDONYMS, self._clock),
+            fold=self._fold,
             clock=self._clock,
             batch=BATCH,
         )
@@ -232,6 +243,10 @@ class Upsert(Loop):
         return {}
 
 
+def _received(told: Told) -> Received:
+    return Received(TOUCHPOINTS.name, 0, 0, told.key, told.value, (), _NEVER)
+
+
 _STATE = os.urandom(500)
 _NEVER: Any = None
 SIDES: Mapping[str, Callable[[str, str], Side]] = {
@@ -249,7 +264,12 @@ async def serve(side: Side) -> int:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     print("ready", flush=True)  # noqa: T201
     while line := await reader.readline():
-        await side.work(int(line))
+        if line.startswith(b"fill"):
+            everybody = Events(int(line.removeprefix(b"fill")), zipf=True).each()
+            while batch := list(islice(everybody, FILL)):
+                await side.fold(batch)
+        else:
+            await side.work(int(line))
         print("done", flush=True)  # noqa: T201
     return 0
 

@@ -27,7 +27,6 @@ from jornada.events import (
 )
 from services.journey.store import erasures, replays, traces
 from services.journey.store.erasures import Erasure
-from services.journey.store.replays import Counts
 from services.journey.worker import erasing
 from services.journey.worker.confirming import ErasureFold
 from tests.conftest import DatabaseFactory
@@ -154,9 +153,10 @@ async def test_no_table_holds_anything_of_the_erased_and_all_hold_the_others(
             at(999),
         )
         replay = new_id()
-        await replays.begin(connection, folding.workspace, replay, at(9), BY)
+        begun = await replays.begin(connection, folding.workspace, replay, at(9), BY)
+        assert begun is not None
         standing = ["ana-phone", "0", "a1", "app"]
-        await replays.note(connection, folding.workspace, replay, "devices", standing, Counts())
+        await replays.note(connection, folding.workspace, begun._replace(step="devices", place=standing))
     assert {word for _, word in await holding(postgres_url, words, ["journey"], folding.workspace)} == set(words)
     await erase(folding)
     while await folding.refolder.work():
@@ -170,8 +170,10 @@ async def test_no_table_holds_anything_of_the_erased_and_all_hold_the_others(
 async def test_a_replay_that_ended_early_does_not_say_at_whom(database: Database, postgres_url: str) -> None:
     folding, replay = Folding(database), new_id()
     async with database.transaction([folding.workspace]) as connection:
-        await replays.begin(connection, folding.workspace, replay, at(9), BY)
-        await replays.note(connection, folding.workspace, replay, "facts", ["email_pairs", "ana-7"], Counts())
+        begun = await replays.begin(connection, folding.workspace, replay, at(9), BY)
+        assert begun is not None
+        place = ["email_pairs", "ana-7"]
+        await replays.note(connection, folding.workspace, begun._replace(step="facts", place=place))
         await replays.end(connection, folding.workspace, replay, "cancelled", at(9))
     assert await holding(postgres_url, ["ana-7"], ["journey"], folding.workspace) == set()
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from jornada.access.store import PostgresAccess
 from jornada.bus.carrier import Record
 from jornada.bus.embedded import EmbeddedBus
 from jornada.clock import SetClock
-from jornada.db import Database
+from jornada.db import Connection, Database, TimedOut
 from jornada.events import (
     ERASURES,
     TOUCHPOINTS,
@@ -33,7 +33,10 @@ from services.journey.api import documents, sampling
 from services.journey.api import erasures as erasure_routes
 from services.journey.api import exports as export_routes
 from services.journey.app import build
+from services.journey.domain.identity import Named
 from services.journey.settings import Settings
+from services.journey.worker import comparing
+from services.journey.worker.attribution import regroup
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import at, touchpoint
 
@@ -481,13 +484,30 @@ async def test_a_replay_is_begun_once_followed_and_at_its_end_nothing_has_change
     async with asyncio.timeout(20):
         while (told := await served.get(path))["status"] == "running":  # noqa: ASYNC110 - nothing signals its end
             await asyncio.sleep(0.05)
-    assert (told["status"], told["changed"], told["mended"], told["error"]) == ("done", 0, 0, None)
+    assert (told["status"], told["changed"], told["mended"], told["error"], told["failed"]) == ("done", 0, 0, None, [])
     assert told["compared"] == told["equal"] > 0 < told["touchpoints"]
     assert (await served.get("/v1/replays", limit=1))["items"] == [told]
     ended = await served.client.post(f"{path}/cancel")
     assert (ended.status_code, ended.json()["code"]) == (409, "replay_ended")
     assert (await served.client.post(f"/v1/replays/{new_id()}/cancel")).status_code == 404
     await served.get(f"/v1/replays/{new_id()}", 404)
+
+
+async def test_a_replay_names_whom_it_left(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    await served.send(touchpoint("rp2", 1, event="Signed Up", user_id="slow", workspace=served.workspace))
+
+    async def slow(connection: Connection, workspace: WorkspaceId, seeds: Collection[Named]) -> Any:
+        if Named("user_id", "slow") in seeds:
+            raise TimedOut("Postgres: QueryCanceledError 57014")
+        return await regroup(connection, workspace, seeds)
+
+    monkeypatch.setattr(comparing, "regroup", slow)
+    path = f"/v1/replays/{(await served.client.post('/v1/replays')).json()['id']}"
+    async with asyncio.timeout(20):
+        while (told := await served.get(path))["status"] == "running":  # noqa: ASYNC110 - nothing signals its end
+            await asyncio.sleep(0.05)
+    id_ = (await served.get("/v1/customers/user_id:slow"))["customer_id"]
+    assert (told["status"], told["failed"]) == ("done", [{"step": "customers", "at": [id_]}])
 
 
 def _confirmed(workspace: WorkspaceId, erasure: str, service: str) -> Record:

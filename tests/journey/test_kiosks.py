@@ -12,7 +12,7 @@ from jornada.instants import micros
 from services.journey.domain import identity
 from services.journey.domain.identity import MOST_TIED, Named, Refusal, Why
 from services.journey.domain.reading import Moment
-from services.journey.store import neighbourhoods, portraits
+from services.journey.store import neighbourhoods, portraits, refusals
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, touchpoint
 
@@ -183,3 +183,37 @@ async def test_a_device_that_earlier_ones_push_above_the_limit_is_parted(databas
         assert await folding.everything(named) == await at_once.everything(named)
     assert await folding.id_of("anonymous_id", "d1") == await folding.id_of("user_id", "ana")
     assert await folding.id_of("anonymous_id", "d2") != await folding.id_of("user_id", "ana")
+
+
+async def test_what_is_refused_is_looked_up_by_its_key_however_many_are_named(database: Database) -> None:
+    folding = Folding(database)
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute(
+            """insert into refusals (workspace, type, value, to_type, to_value, why, occurred_at, message_id, source)
+               select $1, 'anonymous_id', 'd' || n, '', '', 'kiosk', now(), 'm', 'app'
+               from generate_series(1, 5000) as n""",
+            folding.workspace,
+        )
+    async with database.transaction(role="postgres") as connection:
+        await connection.execute("analyze refusals")
+    named = [Named("anonymous_id", f"d{n}") for n in range(1_000)]
+    async with database.transaction([folding.workspace]) as connection:
+        planned = Planned(connection)
+        await refusals.replace(cast(Connection, planned), folding.workspace, named, ())
+    assert planned.plans
+    assert "Seq Scan on refusals" not in planned.plans[0]
+
+
+class Planned:
+    """A connection that keeps the plans of what it fetches."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.plans: list[str] = []
+
+    async def fetch(self, query: str, *given: Any) -> list[Any]:
+        self.plans.append("\n".join(row[0] for row in await self._connection.fetch(f"explain {query}", *given)))
+        return await self._connection.fetch(query, *given)
+
+    async def executemany(self, query: str, rows: list[Any]) -> None:
+        await self._connection.executemany(query, rows)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 from unittest.mock import patch
@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 
 from jornada.bus.carrier import BusUnavailable
 from jornada.bus.publisher import Publisher, Subject
-from jornada.db import Conflict, Connection, Database
-from jornada.events import Identifier, JourneyEvent, JourneySnapshot, Touchpoint, decode, encode, new_id
+from jornada.db import Conflict, Connection, Database, TimedOut, Unavailable
+from jornada.events import Identifier, JourneyEvent, JourneySnapshot, Touchpoint, WorkspaceId, decode, encode, new_id
 from jornada.rules import parse
 from services.journey.domain import identity
-from services.journey.domain.identity import MOST_TIED
+from services.journey.domain.identity import MOST_TIED, Named
 from services.journey.domain.rules import SHOP
 from services.journey.domain.state import FOLD
 from services.journey.domain.view import TERMS
-from services.journey.store import accounts, in_force, portraits, replays
-from services.journey.store.replays import Counts, Replay
-from services.journey.worker import bucketing, comparing, grounding, restating
+from services.journey.store import accounts, grounds, identifiers, in_force, portraits, replays
+from services.journey.store.replays import STEPS, Counts, Replay, Step
+from services.journey.worker import bucketing, comparing, grounding, replaying, restating
 from services.journey.worker.replaying import Replayer
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, touchpoint
@@ -178,7 +178,23 @@ async def test_a_replay_finds_what_was_folded_in_any_order(
 
 
 WORLDS = [[*LATE_ALIAS, *SHARED_EMAIL, *ACCOUNTS], [*RECONCILED, *REUNITED, *ACCOUNTS], [*KIOSK, *LIFE]]
-ONE = "ctid = (select ctid from {table} where workspace = $1 and {which} order by md5(ctid::text || $2) limit 1)"
+KEYS = {
+    "subjects": "id",
+    "sessions": "subject, started_at",
+    "account_shares": "account, customer",
+    "memberships": "role, name, subject",
+    "timers": "subject, name",
+    "device_users": "anonymous_id, user_id",
+    "aliases": "previous_id, user_id, occurred_at, message_id, source",
+    "email_pairs": "email, type, value",
+    "email_facts": "anonymous_id, email, occurred_at, message_id, source",
+    "refusals": "type, value, to_type, to_value",
+    "identifiers": "id",
+    "touchpoints": "owner, occurred_at, message_id, source",
+}
+"""By which the rows of each table are drawn: ids sort as they were drawn, so that the same seed draws the same row."""
+
+NOBODY = UUID(int=2**128 - 1)
 DAMAGE: Sequence[tuple[str, str, str]] = [
     ("subjects", "state = '[]', sessions = 77", "merged_into is null"),
     ("subjects", "state = 'unreadable'", "merged_into is null"),
@@ -229,8 +245,9 @@ DAMAGE: Sequence[tuple[str, str, str]] = [
     ("identifiers", "customer = id, sharing = 'one'", "true"),
     ("identifiers", "customer = null, sharing = 'shared'", "true"),
     ("identifiers", "customer = (select min(id::text)::uuid from identifiers where workspace = $1)", "true"),
-    ("touchpoints", "owner = gen_random_uuid()", "true"),
+    ("touchpoints", f"owner = '{NOBODY}'", "true"),
     ("touchpoints", "owner = (select min(id::text)::uuid from identifiers where workspace = $1)", "true"),
+    ("touchpoints", "owner = (select max(id::text)::uuid from identifiers where workspace = $1)", "true"),
     ("touchpoints", "device = null", "true"),
     ("touchpoints", "device = 'nobody', user_id = 'nobody'", "true"),
 ]
@@ -242,11 +259,18 @@ UNCOUNTED = {"touchpoints", "device_users", "aliases", "email_pairs", "email_fac
 
 
 async def damage(folding: Folding, kinds: Sequence[tuple[str, str, str]], seed: int) -> None:
+    chance = random.Random(seed)
     async with folding.database.transaction([folding.workspace]) as connection:
-        for number, (table, change, which) in enumerate(kinds):
-            one = ONE.format(table=table, which=which)
-            act = f"update {table} set {change}" if change else f"delete from {table}"
-            await connection.execute(f"{act} where {one}", folding.workspace, f"{seed}.{number}")
+        for table, change, which in kinds:
+            key = KEYS[table]
+            whole = f"select {key} from {table} where workspace = $1 and {which} order by {key}"
+            rows = await connection.fetch(whole, folding.workspace)
+            if rows:
+                one = " and ".join(f"{name} = ${n}" for n, name in enumerate(key.split(", "), 2))
+                act = f"update {table} set {change}" if change else f"delete from {table}"
+                await connection.execute(
+                    f"{act} where workspace = $1 and {one}", folding.workspace, *chance.choice(rows)
+                )
 
 
 @pytest.fixture(scope="module")
@@ -268,21 +292,12 @@ async def worlds(database: Database) -> list[tuple[Folding, dict[str, Any], dict
     return made
 
 
-def _merged(rows: Mapping[str, Sequence[str]]) -> set[str]:
-    """Who was told as somebody of their own amid the damage, or before: they go on answering as whom they are."""
-    return {row for row in rows["subjects"] if "'merged_into': True" in row}
-
-
 async def mended(world: tuple[Folding, dict[str, Any], dict[str, Any]], named: Sequence[Identifier]) -> Counts:
     folding, before, documents = world
     counts = await replayed(folding)
     await settled(folding)
     after = await stored(folding)
-    wrong = [
-        (table, *other)
-        for table in before
-        if (other := (set(after[table]) - _merged(after)) ^ (set(before[table]) - _merged(after)))
-    ]
+    wrong = [(table, *other) for table in before if (other := set(after[table]) ^ set(before[table]))]
     assert not wrong, "\n".join(str(each) for each in wrong)
     await check_accounts(folding)
     assert await folding.everything(named) == documents
@@ -316,6 +331,20 @@ async def test_any_damage_is_set_right(worlds: list[tuple[Folding, dict[str, Any
     await mended(worlds[seed % 3], identifiers_of(WORLDS[seed % 3]))
 
 
+async def test_a_pointer_stays_only_of_who_was_told_of(database: Database) -> None:
+    folding = Folding(database)
+    await folding.fold(*LATE_ALIAS)
+    before, published = await stored(folding), len(folding.topic.records)
+    async with folding.database.transaction([folding.workspace]) as connection:
+        own = "update identifiers set customer = id where workspace = $1 and type = 'user_id' and value = 'new'"
+        await connection.execute(own, folding.workspace)
+        lost = f"update touchpoints set owner = '{NOBODY}' where workspace = $1 and message_id = 'a4'"
+        await connection.execute(lost, folding.workspace)
+    counts = await replayed(folding)
+    assert counts == Counts(len(LATE_ALIAS), 1, 1, mended=1)
+    assert (await stored(folding), len(folding.topic.records)) == (before, published)
+
+
 class Mortal(Replayer):
     """A process that does one piece and dies: before its commit, after it, or at rest."""
 
@@ -335,6 +364,8 @@ class DyingPublisher:
     async def publish(self, subjects: Collection[Subject]) -> None:
         if self._how == "after":
             raise BusUnavailable("killed")
+        if self._how == "late":
+            raise TimedOut("published too slowly")
         await self._publisher.publish(subjects)
 
 
@@ -493,6 +524,96 @@ async def test_who_comes_out_otherwise_is_told_as_of_now(database: Database) -> 
     assert (told.traits, told.as_of) == ({"name": "Bia"}, folding.clock.now())
 
 
+def slow(monkeypatch: pytest.MonkeyPatch, within: object, name: str, concerns: Callable[..., bool]) -> list[int]:
+    """Has Postgres cancel what concerns somebody, as it does what takes too long; tells how much each call asked."""
+    plain, asked = getattr(within, name), []
+
+    async def act(connection: Connection, workspace: WorkspaceId, *given: Any) -> Any:
+        asked.extend([len(given[0])] if isinstance(given[0], Collection) else [])
+        if concerns(*given):
+            await connection.execute("set local statement_timeout = 1")
+            await connection.execute("select pg_sleep(60)")
+        return await plain(connection, workspace, *given)
+
+    monkeypatch.setattr(within, name, act)
+    return asked
+
+
+def tells(message_id: str) -> Callable[..., bool]:
+    return lambda told: any(each.touchpoint.message_id == message_id for each in told)
+
+
+SLOW: Mapping[str, tuple[object, str, Callable[..., bool]]] = {
+    "touchpoints": (restating, "state_all", tells("a4")),
+    "devices": (restating, "state_all", tells("a8")),
+    "facts": (grounds, "said", lambda stated: any(fact.at[1] == "a7" for fact in stated)),
+    "customers": (comparing, "regroup", lambda seeds: Named("user_id", "ana") in seeds),
+    "accounts": (comparing, "_account", lambda _force, _id, named, _now: named.value == "globex"),
+}
+
+
+async def ended(folding: Folding, id_: UUID) -> Replay:
+    replayer = Replayer(folding.database, folding.publisher, folding.clock)
+    async with asyncio.timeout(60):
+        while (done := await found(folding, id_)).status == "running":
+            await replayer.work()
+    return done
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_what_alone_takes_too_long_is_named_and_passed_by(
+    database: Database, monkeypatch: pytest.MonkeyPatch, step: Step
+) -> None:
+    folding = Folding(database)
+    await folding.fold(*LATE_ALIAS, *ACCOUNTS)
+    await settled(folding)
+    before = await stored(folding)
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute("update subjects set name = 'Nobody' where workspace = $1", folding.workspace)
+    with monkeypatch.context() as patched:
+        slow(patched, *SLOW[step])
+        done = await ended(folding, await begun(folding))
+    assert (done.status, done.error) == ("done", None)
+    culprits = {
+        "touchpoints": "a4",
+        "devices": "a8",
+        "facts": "aliases",
+        "customers": str(await folding.id_of("user_id", "ana")),
+        "accounts": str(await folding.id_of("account", "globex")),
+    }
+    assert [each.step for each in done.failed] == (["touchpoints", "devices"] if step == "devices" else [step])
+    assert all(culprits[step] in each.at for each in done.failed)
+    left = set((await stored(folding))["subjects"]) - set(before["subjects"])
+    assert len(left) == (1 if step in {"customers", "accounts"} else 0)
+    assert (await replayed(folding)).mended == len(left)
+    assert await stored(folding) == before
+
+
+async def test_after_what_took_too_long_pieces_grow_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    folding = Folding(database)
+    await folding.fold(*(touchpoint(f"m{n}", n, user_id=f"u{n:02}", event="Report Exported") for n in range(30)))
+    monkeypatch.setattr(comparing, "MOST", 16)
+    asked = slow(monkeypatch, comparing, "regroup", lambda seeds: Named("user_id", "u19") in seeds)
+    done = await ended(folding, await begun(folding))
+    assert asked == [16, 14, 8, 4, 2, 4, 2, 1, 2, 1, 1, 2, 4, 3]
+    assert (done.status, done.counts.compared, len(done.failed)) == ("done", 29, 1)
+
+
+async def test_where_not_even_a_reading_is_done_in_time_or_too_much_is_left_it_fails(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folding = Folding(database)
+    await folding.fold(*LATE_ALIAS)
+    with monkeypatch.context() as patched:
+        slow(patched, identifiers, "people_after", lambda *_: True)
+        done = await ended(folding, await begun(folding))
+        assert (done.status, done.error, done.step, done.failed) == ("failed", "TimedOut", "customers", [])
+    monkeypatch.setattr(replaying, "MOST_FAILED", 2)
+    slow(monkeypatch, comparing, "regroup", lambda *_: True)
+    done = await ended(folding, await begun(folding))
+    assert (done.status, done.error, len(done.failed)) == ("failed", "TimedOut", 2)
+
+
 @pytest.mark.parametrize("name", ["shared_email", "reunited", "reconciled", "accounts", "late_alias"])
 async def test_live_batches_are_folded_beside_it(
     database: Database, monkeypatch: pytest.MonkeyPatch, name: str
@@ -533,15 +654,17 @@ async def test_who_has_nothing_to_publish_waits_for_no_publisher(database: Datab
         assert not await connection.fetch("select from unpublished")
 
 
-async def test_what_a_process_committed_and_did_not_live_to_publish_is_swept(database: Database) -> None:
+@pytest.mark.parametrize("how", ["after", "late"])
+async def test_what_a_process_committed_and_did_not_publish_is_swept(database: Database, how: str) -> None:
     folding = Folding(database)
     await folding.fold(*LATE_ALIAS)
     async with database.transaction([folding.workspace]) as connection:
         await connection.execute("update subjects set snapshot = '{}' where stage <> ''")
     id_ = await begun(folding)
     while (await found(folding, id_)).status == "running":
-        with contextlib.suppress(BusUnavailable):
-            await Mortal(folding, "after").work()
+        with contextlib.suppress(BusUnavailable, Unavailable):
+            await Mortal(folding, how).work()
+    assert (await found(folding, id_)).status == "done"
     published = len(folding.topic.records)
     async with database.transaction([folding.workspace]) as connection:
         await connection.execute("update unpublished set since = since - interval '1 hour'")

@@ -51,7 +51,8 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
         """How far one is, and what it found so far.
 
         `compared` subjects are `equal` to what was stored, or `changed` and published anew; of what is `mended`, stored
-        but wrong, nobody need hear.
+        but wrong, nobody need hear. What alone took too long is named in `failed`, by its step and its key there (`at`:
+        of a customer or an account its id), and left as it was; with a hundred of them the replay fails.
         """
         async with database.transaction([principal.workspace]) as connection:
             replay = await replays.one(connection, principal.workspace, id)
@@ -81,6 +82,7 @@ def _document(replay: Replay) -> dict[str, Any]:
         "steps": STEPS,
         "subjects": replay.subjects,
         **replay.counts._asdict(),
+        "failed": [each._asdict() for each in replay.failed],
         "asked_at": replay.asked_at,
         "asked_by": replay.asked_by,
         "ended_at": replay.ended_at,

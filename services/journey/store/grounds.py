@@ -10,6 +10,7 @@ from jornada.events import Touchpoint, WorkspaceId, decode
 from jornada.instants import instant, micros
 from services.journey.domain.identity import Named
 from services.journey.domain.reading import Moment, Reading, read
+from services.journey.store import identifiers
 from services.journey.store.facts import columns, moment
 
 Table = Literal["aliases", "email_pairs", "email_facts"]
@@ -46,23 +47,35 @@ _AT = "occurred_at, message_id, source"
 
 async def pairs_after(
     connection: Connection, workspace: WorkspaceId, after: Sequence[str], most: int
-) -> list[tuple[str, str, bool]]:
-    """Up to `most` devices and users seen together, after a pair, and whether there is a fact of that very moment."""
+) -> list[tuple[str, str]]:
+    """Up to `most` devices and users seen together, after a pair."""
     rows = await connection.fetch(
-        """select pair.anonymous_id, pair.user_id, fact.founded is not null as founded
-           from (select * from device_users where workspace = $1 and (anonymous_id, user_id) > ($2, $3)
-                 order by anonymous_id, user_id limit $4) as pair
+        """select anonymous_id, user_id from device_users where workspace = $1 and (anonymous_id, user_id) > ($2, $3)
+           order by anonymous_id, user_id limit $4""",
+        workspace,
+        *after,
+        most,
+    )
+    return [(row["anonymous_id"], row["user_id"]) for row in rows]
+
+
+async def groundless_pairs(
+    connection: Connection, workspace: WorkspaceId, first: tuple[str, str], last: tuple[str, str]
+) -> set[tuple[str, str]]:
+    """The devices and users from one pair to another of whose very moment there is no fact."""
+    rows = await connection.fetch(
+        """select pair.anonymous_id, pair.user_id from device_users as pair
            left join lateral (
                select true as founded from device_facts
                where workspace = $1 and anonymous_id = pair.anonymous_id and user_id = pair.user_id
                  and occurred_at = pair.occurred_at and message_id = pair.message_id and source = pair.source
                limit 1) as fact on true
-           order by pair.anonymous_id, pair.user_id""",
+           where workspace = $1 and (anonymous_id, user_id) between ($2, $3) and ($4, $5) and founded is null""",
         workspace,
-        *after,
-        most,
+        *first,
+        *last,
     )
-    return [tuple(row) for row in rows]
+    return {(row["anonymous_id"], row["user_id"]) for row in rows}
 
 
 async def facts_after(
@@ -91,31 +104,29 @@ async def said(
 ) -> dict[tuple[Named, Moment], Reading]:
     """The touchpoints on which facts rest: that of the user id, or of the device without one, of that very moment."""
     ordered = sorted({(fact.by, fact.at) for fact in facts})
+    # Looked up apart: within the query the planner may read a workspace whole for each, if it has not yet counted it.
+    known = await identifiers.read(connection, workspace, {by for by, _ in ordered if by.type == "user_id"})
     rows = await connection.fetch(
-        """select number, told.record from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
-               with ordinality as given (type, value, occurred_at, message_id, source, number)
+        """select number, told.record from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[])
+               with ordinality as given (owner, occurred_at, message_id, source, number)
            cross join lateral (
                select record from touchpoints
-               where workspace = $1 and touchpoints.occurred_at = given.occurred_at
+               where workspace = $1 and touchpoints.owner = given.owner and touchpoints.occurred_at = given.occurred_at
                  and touchpoints.message_id = given.message_id and touchpoints.source = given.source
-                 and owner = (select id from identifiers
-                              where workspace = $1 and type = 'user_id' and value = given.value)
                limit 1) as told
-           where given.type = 'user_id'
            union all
-           select number, told.record from unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
-               with ordinality as given (type, value, occurred_at, message_id, source, number)
+           select number, told.record from unnest($6::text[], $3::timestamptz[], $4::text[], $5::text[])
+               with ordinality as given (device, occurred_at, message_id, source, number)
            cross join lateral (
                select record from touchpoints
                where workspace = $1 and touchpoints.occurred_at = given.occurred_at
                  and touchpoints.message_id = given.message_id and touchpoints.source = given.source
-                 and device = given.value and user_id is null
-               limit 1) as told
-           where given.type = 'anonymous_id'""",
+                 and touchpoints.device = given.device and user_id is null
+               limit 1) as told""",
         workspace,
-        [by.type for by, _ in ordered],
-        [by.value for by, _ in ordered],
+        [known[by].node.id if by in known else None for by, _ in ordered],
         *columns([at for _, at in ordered]),
+        [by.value if by.type == "anonymous_id" else None for by, _ in ordered],
     )
     return {ordered[row["number"] - 1]: read(decode(row["record"], Touchpoint)) for row in rows}
 

@@ -20,9 +20,12 @@ async def replace(
 ) -> None:
     """Has the facts about these identifiers, whose rows are locked, be refused that are, and no others."""
     ordered = sorted(named)
+    # As one query with `refusals` it may be planned as a reading of the whole table; `offset 0` keeps it apart.
     rows = await connection.fetch(
-        """select refusals.* from refusals join unnest($2::text[], $3::text[]) as given (type, value)
-               using (type, value) where workspace = $1""",
+        """select known.* from unnest($2::text[], $3::text[]) as given (type, value)
+           cross join lateral (
+               select * from refusals as known
+               where workspace = $1 and known.type = given.type and known.value = given.value offset 0) as known""",
         workspace,
         [each.type for each in ordered],
         [each.value for each in ordered],

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from jornada.db import Connection
-from jornada.events import WorkspaceId
+from jornada.events import WorkspaceId, decode, encode
 
 Step = Literal["touchpoints", "devices", "facts", "customers", "accounts"]
 STEPS: Sequence[Step] = ("touchpoints", "devices", "facts", "customers", "accounts")
@@ -38,8 +38,18 @@ class Counts(NamedTuple):
         return Counts(*(a + b for a, b in zip(self, other, strict=True)))
 
 
+class Failure(NamedTuple):
+    """What took longer than a statement may, though it was alone: its step, and its key there."""
+
+    step: Step
+    at: list[str]
+
+
 class Replay(NamedTuple):
-    """A replay; its id is drawn as it begins. `place` is how far its step is, `subjects` about how many there are."""
+    """A replay; its id is drawn as it begins. `place` is how far its step is, `subjects` about how many there are.
+
+    `failed` is what was left as it was.
+    """
 
     id: UUID
     status: Status
@@ -51,6 +61,7 @@ class Replay(NamedTuple):
     ended_at: datetime | None
     subjects: int
     counts: Counts
+    failed: list[Failure]
 
 
 async def begin(connection: Connection, workspace: WorkspaceId, id_: UUID, at: datetime, by: UUID) -> Replay | None:
@@ -86,18 +97,17 @@ async def claimed(connection: Connection, workspace: WorkspaceId, id_: UUID) -> 
     return None if row is None else _replay(row)
 
 
-async def note(
-    connection: Connection, workspace: WorkspaceId, id_: UUID, step: Step, place: list[str] | None, counts: Counts
-) -> None:
-    """Notes how far it is."""
+async def note(connection: Connection, workspace: WorkspaceId, replay: Replay) -> None:
+    """Notes how far it is, and what came of it."""
     await connection.execute(
-        """update replays set step = $3, place = $4, touchpoints = $5, compared = $6, equal = $7, mended = $8,
-                  changed = $9 where workspace = $1 and id = $2""",
+        """update replays set step = $3, place = $4, failed = $5, touchpoints = $6, compared = $7, equal = $8,
+                  mended = $9, changed = $10 where workspace = $1 and id = $2""",
         workspace,
-        id_,
-        step,
-        place,
-        *counts,
+        replay.id,
+        replay.step,
+        replay.place,
+        encode(replay.failed),
+        *replay.counts,
     )
 
 
@@ -136,4 +146,5 @@ async def listed(connection: Connection, workspace: WorkspaceId, limit: int, bef
 
 def _replay(row: asyncpg.Record) -> Replay:
     counts = Counts(*(row[name] for name in Counts._fields))
-    return Replay(**{name: row[name] for name in Replay._fields if name != "counts"}, counts=counts)
+    failed: list[Failure] = decode(row["failed"], list[Failure])
+    return Replay(**{name: row[name] for name in Replay._fields[:-2]}, counts=counts, failed=failed)

@@ -158,6 +158,11 @@ async def spoil(connection: Connection, workspace: WorkspaceId, customers: Colle
     )
 
 
+async def forget(connection: Connection, workspace: WorkspaceId, ids: Collection[UUID]) -> None:
+    """Drops the rows of subjects."""
+    await connection.execute("delete from subjects where workspace = $1 and id = any($2)", workspace, list(ids))
+
+
 async def workspaces_behind(connection: Connection) -> list[WorkspaceId]:
     """The workspaces with subjects of an older fold; for the clock's role."""
     rows = await connection.fetch(

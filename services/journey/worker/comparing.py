@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
-from jornada.bus.publisher import Subject
 from jornada.db import Connection
 from jornada.events import JourneyEvent, JourneySnapshot, SubjectId, Undecodable, WorkspaceId, decode
 from services.journey.domain import folding
@@ -22,27 +20,19 @@ from services.journey.store.replays import Counts
 from services.journey.worker import bucketing, journeys, settling
 from services.journey.worker.attribution import regroup
 from services.journey.worker.bucketing import Allowance
+from services.journey.worker.pieces import NOTHING, Done
 from services.journey.worker.settling import Held, Told
 
 MOST = 250
 MOST_TOUCHPOINTS = 500
 
-Versions = dict[Subject, int]
-
 _CHECKED = "g"
 """After every place of a bucket."""
 
 
-class Compared(NamedTuple):
-    """What came of some subjects, and the new versions of those that are told anew."""
-
-    counts: Counts
-    changed: Versions
-
-
 async def compare_people(
     connection: Connection, workspace: WorkspaceId, force: InForce, named: Mapping[UUID, Named], now: datetime
-) -> Compared:
+) -> Done:
     """Judges anew whose everything near these identifiers is; compares every customer that this concerns."""
     found = await regroup(connection, workspace, set(named.values()))
     ids = {SubjectId(id_) for id_ in named}.union(found.gathered, found.refold, found.lost)
@@ -53,8 +43,7 @@ async def compare_people(
     lost = {id_: known[id_] for id_ in ids - living if known[id_].node.named.type != "email"}
     done = await _lost(connection, workspace, force, lost)
     for part in await _parts(connection, workspace, living):
-        counts, changed = await _customers(connection, workspace, force, part, now)
-        done = Compared(done.counts + counts, done.changed | changed)
+        done |= await _customers(connection, workspace, force, part, now)
         await asyncio.sleep(0)
     return done
 
@@ -86,9 +75,9 @@ def _divided(sizes: Mapping[SubjectId, int]) -> Iterator[list[SubjectId]]:
 
 async def _customers(
     connection: Connection, workspace: WorkspaceId, force: InForce, ids: Sequence[SubjectId], now: datetime
-) -> Compared:
+) -> Done:
     told = await journeys.every_touchpoint(connection, workspace, ids, force.vocabulary)
-    stored = await settling.stored(connection, workspace, force, ids)
+    stored = await _ever_told(connection, workspace, force, ids, {id_ for id_ in ids if told[id_]})
     known = [id_ for id_ in ids if told[id_] or id_ in stored]
     states = {id_: folding.fold(told[id_]) for id_ in known}
     before = await sessions.of(connection, workspace, ids)
@@ -102,6 +91,24 @@ async def _customers(
         as_of = _as_of(stored.get(id_)) or now
         held.append(Held(id_, "customer", states[id_], len(after[id_]), as_of, walk=walk))
     return await _compared(connection, workspace, force, held, stored, mended, now)
+
+
+async def _ever_told(
+    connection: Connection,
+    workspace: WorkspaceId,
+    force: InForce,
+    ids: Collection[SubjectId],
+    having: Collection[SubjectId],
+) -> dict[SubjectId, Told]:
+    """What is stored of those who have touchpoints, or were told of before.
+
+    A row without a version only asks for somebody to be told. Who has nothing was never heard of: it goes.
+    """
+    stored = await settling.stored(connection, workspace, force, ids)
+    asked = {id_ for id_, each in stored.items() if each.saved.version == 0 and id_ not in having}
+    if asked:
+        await subjects.forget(connection, workspace, asked)
+    return {id_: each for id_, each in stored.items() if id_ not in asked}
 
 
 async def _shares(
@@ -139,7 +146,7 @@ async def _compared(
     stored: Mapping[SubjectId, Told],
     mended: set[SubjectId],
     now: datetime,
-) -> Compared:
+) -> Done:
     """Tells subjects under the version and as of the instant of what is stored, and stores what differs from it.
 
     Where what was published differs it is told anew as of now; where only something else does, nobody hears of it.
@@ -153,9 +160,7 @@ async def _compared(
         connection, workspace, force, [each._replace(as_of=now) for each in held if each.id in anew]
     )
     mended = (mended | {each.saved.id for each in differing}) - anew
-    return Compared(
-        Counts(compared=len(held), equal=len(held) - len(anew), mended=len(mended), changed=len(anew)), changed
-    )
+    return Done(Counts(compared=len(held), equal=len(held) - len(anew), mended=len(mended), changed=len(anew)), changed)
 
 
 def _event(told: Told | None) -> bytes | None:
@@ -173,14 +178,14 @@ def _as_of(told: Told | None) -> datetime | None:
 
 async def _lost(
     connection: Connection, workspace: WorkspaceId, force: InForce, lost: Mapping[SubjectId, Stored]
-) -> Compared:
-    """Has subjects that are another one now say so, and have nothing of their own."""
+) -> Done:
+    """Has subjects that are another one now say so, if anybody heard of them, and have nothing of their own."""
     before = await sessions.of(connection, workspace, lost)
     await sessions.replace(connection, workspace, before, {})
     theirs = await accounts.forget(connection, workspace, lost, ())
     if theirs:
         await accounts.enqueue(connection, workspace, theirs)
-    stored = await settling.stored(connection, workspace, force, lost)
+    stored = await _ever_told(connection, workspace, force, lost, ())
     named = {each.saved.merged_into for each in stored.values()} - {None}
     into = await identifiers.by_id(connection, workspace, [id_ for id_ in named if id_ is not None])
     unsound = {}
@@ -190,7 +195,7 @@ async def _lost(
             unsound[id_] = (told.saved.type, survivor)
     changed = await settling.bury(connection, workspace, unsound)
     mended = len(before.keys() - unsound.keys())
-    return Compared(Counts(0, len(stored), len(stored) - len(unsound), mended, len(unsound)), changed)
+    return Done(Counts(0, len(stored), len(stored) - len(unsound), mended, len(unsound)), changed)
 
 
 async def _survivor(connection: Connection, workspace: WorkspaceId, stored: Stored) -> SubjectId | None:
@@ -209,19 +214,33 @@ def _sound(workspace: WorkspaceId, told: Told, placement: Placement, into: Mappi
     return same and told == Told(settling.buried(workspace, saved.id, saved.type, other, saved.version), [], None)
 
 
-async def compare_account(
+async def compare_accounts(
     connection: Connection,
     workspace: WorkspaceId,
     force: InForce,
-    stored: Stored,
+    known: Sequence[Stored],
     inside: str | None,
     now: datetime,
-) -> tuple[Compared, str | None]:
-    """Compares an account, once its people are; also one that waits to be folded.
+) -> Done:
+    """Compares accounts, once their people are; also those that wait to be folded.
 
-    First its buckets are, some at a time, after the place `inside`. Returns the place after which to go on, None at the
-    end.
+    Of the first one the buckets up to the place `inside` are compared already. Where there are too many for one piece
+    it goes on within that account.
     """
+    done = NOTHING
+    for stored in known:
+        done |= await _account_from(connection, workspace, force, stored, inside, now)
+        if done.within is not None:
+            return done
+        inside = None
+        await asyncio.sleep(0)
+    return done
+
+
+async def _account_from(
+    connection: Connection, workspace: WorkspaceId, force: InForce, stored: Stored, inside: str | None, now: datetime
+) -> Done:
+    """First its buckets are compared, some at a time, then the account."""
     id_, named = SubjectId(stored.node.id), stored.node.named
     journeys.check_newest(await subjects.folds(connection, workspace, [id_]))
     # A new account has no row to lock yet: the identifier stands for it.
@@ -230,26 +249,24 @@ async def compare_account(
     if inside != _CHECKED:
         last, wrong = await bucketing.check(connection, account, inside)
         if last is not None:
-            return Compared(Counts(mended=wrong), {}), last
+            return Done(Counts(mended=wrong), {}, [named.value, last])
     return await _account(connection, force, account, named.value, now)
 
 
-async def _account(
-    connection: Connection, force: InForce, account: Account, name: str, now: datetime
-) -> tuple[Compared, str | None]:
+async def _account(connection: Connection, force: InForce, account: Account, name: str, now: datetime) -> Done:
     workspace, id_, allowance = account.workspace, account.id, Allowance()
     await accounts.claim(connection, workspace, [id_])
     mended = await _own_share(connection, workspace, force, id_, name)
     whole = await bucketing.whole(connection, force, account, name, allowance)
     if whole is None or whole.is_behind:
         await accounts.enqueue(connection, workspace, [id_])
-        return Compared(Counts(mended=len(mended)), {}), _CHECKED if allowance.is_spent else None
+        return Done(Counts(mended=len(mended)), {}, [name, _CHECKED] if allowance.is_spent else None)
     told = await settling.stored(connection, workspace, force, [id_])
     own = await accounts.own(connection, workspace, [id_], account.vocabulary)
     if not told and not own and not whole.people.number:
-        return Compared(Counts(), {}), None
+        return NOTHING
     held = Held(id_, "account", whole.state, 0, _as_of(told.get(id_)) or now, whole.people)
-    return await _compared(connection, workspace, force, [held], told, mended, now), None
+    return await _compared(connection, workspace, force, [held], told, mended, now)
 
 
 async def _own_share(
@@ -257,8 +274,9 @@ async def _own_share(
 ) -> set[SubjectId]:
     """Stores what an account's own touchpoints add to it, where something else is stored; returns of whom."""
     stored = await accounts.own(connection, workspace, [id_], force.vocabulary.version)
-    if id_ not in stored:
+    if stored.get(id_) is None:
         if not await touchpoints.counts(connection, workspace, [id_]):
+            await accounts.forget(connection, workspace, [id_], ())
             return set()
         # A batch may be storing the first one now: this row is what it waits for, or what waits for it.
         await accounts.spoil(connection, workspace, [id_])

@@ -2,46 +2,43 @@
 
 import asyncio
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from jornada import crashpoints
 from jornada.bus.carrier import BusUnavailable
 from jornada.bus.publisher import Publisher
 from jornada.clock import Clock
-from jornada.db import Conflict, Connection, Database, Unavailable
+from jornada.db import Conflict, Connection, Database, TimedOut, Unavailable
 from jornada.events import WorkspaceId
 from jornada.observe import logs
 from services.journey.domain.identity import Named
 from services.journey.domain.segments import InForce
 from services.journey.store import identifiers, in_force, replays
-from services.journey.store.replays import STEPS, Counts, Replay, Step
+from services.journey.store.replays import STEPS, Failure, Replay, Step
 from services.journey.worker import comparing, grounding, restating
-from services.journey.worker.comparing import Compared, Versions
+from services.journey.worker.pieces import NOTHING, Piece, Versions
 
 FOLDED, COMMITTED, PUBLISHED = "replay.folded", "replay.committed", "replay.published"
 CRASHPOINTS = (FOLDED, COMMITTED, PUBLISHED)
 
 _log = logs.get(__name__)
 
+MOST_FAILED = 100
+
 _FIRST = UUID(int=0)
 
 
-class _Piece(NamedTuple):
-    """A piece that is done: where the next begins, None at the end of the step; what came of it."""
-
-    place: list[str] | None
-    counts: Counts
-    changed: Versions
-
-
 class Replayer:
-    """Goes on with every replay that runs, a piece at a time. Keeps nothing between calls."""
+    """Goes on with every replay that runs, a piece at a time.
+
+    Keeps between calls only how much of each it does at a time: less after a piece that took too long.
+    """
 
     def __init__(self, database: Database, publisher: Publisher, clock: Clock) -> None:
         self._database = database
         self._publisher = publisher
         self._clock = clock
+        self._most: dict[UUID, int] = {}
 
     async def run(self) -> None:
         """Goes on while any runs; else looks once a second, for ever."""
@@ -64,34 +61,64 @@ class Replayer:
             except (BusUnavailable, Unavailable, Conflict):
                 raise
             except Exception as error:
-                _log.error("replay.failed", error=type(error).__name__, exc_info=True)
-                await self._fail(workspace, id_, type(error).__name__)
+                await self._fail(workspace, id_, error)
+        ids = {id_ for _, id_ in running}
+        self._most = {id_: most for id_, most in self._most.items() if id_ in ids}
         return done
 
     async def _go_on(self, workspace: WorkspaceId, id_: UUID) -> bool:
-        """Does a piece, and notes how far it is, in one transaction: whoever comes next goes on from there."""
-        async with self._database.transaction([workspace]) as connection:
-            replay = await replays.claimed(connection, workspace, id_)
-            if replay is None:
-                return False
-            force = await in_force.held(connection, workspace)
-            piece = await _piece(connection, workspace, force, replay, self._clock.now())
-            if piece.changed:
-                await self._publisher.mark(connection, piece.changed)
-            step = replay.step if piece.place is not None else _next(replay.step)
-            counts = replay.counts + piece.counts
-            await replays.note(connection, workspace, id_, step or replay.step, piece.place, counts)
-            if step is None:
-                await replays.end(connection, workspace, id_, "done", self._clock.now())
-            crashpoints.reached(FOLDED)
-        crashpoints.reached(COMMITTED)
-        await self._publisher.publish(list(piece.changed))
+        """Does a piece, and notes how far it is, in one transaction: whoever comes next goes on from there.
+
+        One that takes too long is done in halves; what alone does is passed by and named. Where not even that can be
+        done in time the replay fails.
+        """
+        most = _WHOLE
+        try:
+            async with self._database.transaction([workspace]) as connection:
+                replay = await replays.claimed(connection, workspace, id_)
+                if replay is None:
+                    return False
+                most = min(self._most.get(id_, _WHOLE), _most(replay.step))
+                changed = await self._piece(connection, workspace, replay, most)
+                crashpoints.reached(FOLDED)
+            crashpoints.reached(COMMITTED)
+        except TimedOut as error:
+            if most == 0:
+                await self._fail(workspace, id_, error)
+            else:
+                _log.warning("replay.slow", most=most, error=str(error))
+                self._most[id_] = most // 2
+            return True
+        self._most[id_] = max(2 * most, 1)
+        await self._publisher.publish(list(changed))
         crashpoints.reached(PUBLISHED)
         return True
 
-    async def _fail(self, workspace: WorkspaceId, id_: UUID, error: str) -> None:
+    async def _piece(self, connection: Connection, workspace: WorkspaceId, replay: Replay, most: int) -> Versions:
+        """Does a piece of so many parts; of none: passes by the next one."""
+        force, now = await in_force.held(connection, workspace), self._clock.now()
+        piece = await _read(connection, workspace, force, replay, max(most, 1), now)
+        counts, changed, within = await piece.act() if piece.first and most else NOTHING
+        if changed:
+            await self._publisher.mark(connection, changed)
+        failed = [Failure(replay.step, piece.first)] if piece.first and not most else []
+        place = within or piece.next
+        step = replay.step if place is not None else _next(replay.step)
+        at = replay._replace(
+            step=step or replay.step, place=place, counts=replay.counts + counts, failed=replay.failed + failed
+        )
+        await replays.note(connection, workspace, at)
+        if len(at.failed) >= MOST_FAILED:
+            await replays.end(connection, workspace, replay.id, "failed", now, TimedOut.__name__)
+        elif step is None:
+            await replays.end(connection, workspace, replay.id, "done", now)
+        return changed
+
+    async def _fail(self, workspace: WorkspaceId, id_: UUID, error: Exception) -> None:
+        name = type(error).__name__
+        _log.error("replay.failed", error=name, exc_info=error)
         async with self._database.transaction([workspace]) as connection:
-            await replays.end(connection, workspace, id_, "failed", self._clock.now(), error)
+            await replays.end(connection, workspace, id_, "failed", self._clock.now(), name)
 
 
 def _next(step: Step) -> Step | None:
@@ -99,52 +126,64 @@ def _next(step: Step) -> Step | None:
     return STEPS[number] if number < len(STEPS) else None
 
 
-async def _piece(
-    connection: Connection, workspace: WorkspaceId, force: InForce, replay: Replay, now: datetime
-) -> _Piece:
+def _most(step: Step) -> int:
+    """How many parts a whole piece of a step has."""
+    match step:
+        case "touchpoints" | "devices":
+            return restating.MOST
+        case "facts":
+            return grounding.MOST
+        case "customers" | "accounts":
+            return comparing.MOST
+
+
+_WHOLE = max(map(_most, STEPS))
+
+
+async def _read(
+    connection: Connection, workspace: WorkspaceId, force: InForce, replay: Replay, most: int, now: datetime
+) -> Piece:
+    """The next piece, of up to so many parts."""
     match replay.step:
         case "touchpoints":
-            return _Piece(*await restating.by_owner(connection, workspace, force, replay.place), {})
+            return await restating.by_owner(connection, workspace, force, replay.place, most)
         case "devices":
-            return _Piece(*await restating.by_device(connection, workspace, force, replay.place), {})
+            return await restating.by_device(connection, workspace, force, replay.place, most)
         case "facts":
-            return _Piece(*await grounding.ground(connection, workspace, replay.place), {})
+            return await grounding.ground(connection, workspace, replay.place, most)
         case "customers":
-            return await _customers(connection, workspace, force, replay, now)
+            return await _customers(connection, workspace, force, replay, most, now)
         case "accounts":
-            return await _accounts(connection, workspace, force, replay, now)
+            return await _accounts(connection, workspace, force, replay, most, now)
 
 
 async def _customers(
-    connection: Connection, workspace: WorkspaceId, force: InForce, replay: Replay, now: datetime
-) -> _Piece:
+    connection: Connection, workspace: WorkspaceId, force: InForce, replay: Replay, most: int, now: datetime
+) -> Piece:
     """Who came after the replay began is told by what tells them now, and passed by: it would never end."""
     after = UUID(replay.place[0]) if replay.place else _FIRST
-    named = await identifiers.people_after(connection, workspace, after, replay.id, comparing.MOST)
-    if not named:
-        return _Piece(None, Counts(), {})
-    done = await comparing.compare_people(connection, workspace, force, named, now)
-    return _Piece([str(max(named))] if len(named) == comparing.MOST else None, *done)
+    named = await identifiers.people_after(connection, workspace, after, replay.id, most)
+    ids = [str(id_) for id_ in sorted(named)]
+    return Piece(
+        ids[:1],
+        ids[-1:] if len(ids) == most else None,
+        lambda: comparing.compare_people(connection, workspace, force, named, now),
+    )
 
 
 async def _accounts(
-    connection: Connection, workspace: WorkspaceId, force: InForce, replay: Replay, now: datetime
-) -> _Piece:
+    connection: Connection, workspace: WorkspaceId, force: InForce, replay: Replay, most: int, now: datetime
+) -> Piece:
     """Some accounts, by name, or a part of one of many people: the place then tells also how far it is within."""
     name, *within = replay.place or [""]
-    inside = within[0] if within else None
-    if inside is None:
-        found = list(
-            (await identifiers.accounts_after(connection, workspace, name, replay.id, comparing.MOST)).values()
-        )
+    if within:
+        known = list((await identifiers.read(connection, workspace, [Named("account", name)])).values())
     else:
-        found = list((await identifiers.read(connection, workspace, [Named("account", name)])).values())
-    done = Compared(Counts(), {})
-    for stored in found:
-        compared, inside = await comparing.compare_account(connection, workspace, force, stored, inside, now)
-        done = Compared(done.counts + compared.counts, done.changed | compared.changed)
-        name = stored.node.named.value
-        if inside is not None:
-            return _Piece([name, inside], *done)
-        await asyncio.sleep(0)
-    return _Piece([name] if within or len(found) == comparing.MOST else None, *done)
+        known = list((await identifiers.accounts_after(connection, workspace, name, replay.id, most)).values())
+    inside = within[0] if within else None
+    last = [stored.node.named.value for stored in known[-1:]]
+    return Piece(
+        [str(stored.node.id) for stored in known[:1]],
+        [name] if within else last if len(known) == most else None,
+        lambda: comparing.compare_accounts(connection, workspace, force, known, inside, now),
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from jornada.db import Connection
@@ -13,43 +12,48 @@ from services.journey.store import accounts, identifiers, subjects, touchpoints
 from services.journey.store.replays import Counts
 from services.journey.store.touchpoints import Kept, Place
 from services.journey.worker.attribution import owner_of, state_all
+from services.journey.worker.pieces import Done, Piece
 
 MOST = 500
 
 _FIRST = UUID(int=0)
 
 
-class Read(NamedTuple):
-    """A piece that was read: where the next begins, None at the end, and what came of it."""
-
-    place: list[str] | None
-    counts: Counts
-
-
-async def by_owner(connection: Connection, workspace: WorkspaceId, force: InForce, place: list[str] | None) -> Read:
+async def by_owner(
+    connection: Connection, workspace: WorkspaceId, force: InForce, place: list[str] | None, most: int
+) -> Piece:
     """A piece of all touchpoints, in the order of their owners.
 
     Only what carries no user id may have another owner meanwhile, and be passed by: it is met again by its device.
     """
     after = Place(_FIRST, EPOCH, "", "") if place is None else Place(UUID(place[0]), *_moment(place[1:]))
-    piece = await touchpoints.by_owner(connection, workspace, after, MOST, force.vocabulary)
-    return await _read(connection, workspace, piece, [str(each.place.owner) for each in piece])
+    read = await touchpoints.by_owner(connection, workspace, after, most, force.vocabulary)
+    seen = Counts(touchpoints=len(read))
+    return _piece(connection, workspace, read, [str(each.place.owner) for each in read], most, seen)
 
 
-async def by_device(connection: Connection, workspace: WorkspaceId, force: InForce, place: list[str] | None) -> Read:
-    """A piece of the touchpoints without a user id, in the order of their devices."""
+async def by_device(
+    connection: Connection, workspace: WorkspaceId, force: InForce, place: list[str] | None, most: int
+) -> Piece:
+    """A piece of the touchpoints without a user id, in the order of their devices; they were counted before."""
     after = ("", EPOCH, "", "") if place is None else (place[0], *_moment(place[1:]))
-    piece = await touchpoints.by_device(connection, workspace, after, MOST, force.vocabulary)
-    return await _read(connection, workspace, piece, [each.device or "" for each in piece])
+    read = await touchpoints.by_device(connection, workspace, after, most, force.vocabulary)
+    return _piece(connection, workspace, read, [each.device or "" for each in read], most, Counts())
 
 
-async def _read(connection: Connection, workspace: WorkspaceId, piece: Sequence[Kept], keys: Sequence[str]) -> Read:
-    if not piece:
-        return Read(None, Counts())
-    mended = await _restated(connection, workspace, piece)
-    at = piece[-1].place
-    last = [keys[-1], str(micros(at.occurred_at)), at.message_id, at.source]
-    return Read(last if len(piece) == MOST else None, Counts(touchpoints=len(piece), mended=mended))
+def _piece(
+    connection: Connection, workspace: WorkspaceId, read: Sequence[Kept], keys: Sequence[str], most: int, seen: Counts
+) -> Piece:
+    places = [
+        [key, str(micros(each.place.occurred_at)), each.place.message_id, each.place.source]
+        for key, each in zip(keys, read, strict=True)
+    ]
+
+    async def act() -> Done:
+        return Done(seen + Counts(mended=await _restated(connection, workspace, read)), {})
+
+    first = [[str(each.place.owner), *place[1:]] for each, place in zip(read[:1], places[:1], strict=True)]
+    return Piece(first[0] if first else [], places[-1] if len(read) == most else None, act)
 
 
 def _moment(place: Sequence[str]) -> tuple[datetime, str, str]:

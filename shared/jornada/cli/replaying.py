@@ -12,22 +12,28 @@ from jornada.cli.listing import show
 from jornada.cli.sister import Sister
 from jornada.db import Unavailable
 
-_COLUMNS = ("status", "touchpoints", "compared", "equal", "mended", "changed")
+_COLUMNS = ("status", "touchpoints", "compared", "equal", "mended", "changed", "failed")
 _EVERY_SECONDS = 0.5
 
 
 async def followed(token: str) -> None:
     """Begins a replay, or finds the one that runs, and shows how far it is to its end. Raises Unavailable, Refused."""
     found = await _asked(token, _followed)
-    show(_COLUMNS, [[found[column] for column in _COLUMNS]])
+    _show(found)
     if found["status"] == "failed":
         raise Refused("failed", f"the replay failed: {found['error']}; journey's log says more")
+    if found["failed"]:
+        left = "; ".join(f"{each['step']} {', '.join(each['at'])}" for each in found["failed"])
+        raise Refused("failed", f"what took too long was left as it was: {left}")
 
 
 async def cancelled(token: str) -> None:
     """Ends the one that runs. Raises Unavailable, Refused."""
-    found = await _asked(token, _cancelled)
-    show(_COLUMNS, [[found[column] for column in _COLUMNS]])
+    _show(await _asked(token, _cancelled))
+
+
+def _show(found: dict[str, Any]) -> None:
+    show(_COLUMNS, [[found[column] for column in _COLUMNS[:-1]] + [len(found["failed"])]])
 
 
 async def _asked(token: str, act: Any) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from jornada.access.store import Refused
+from jornada.cli import replaying
 from jornada.events.ids import new_id
 
 
@@ -109,3 +111,14 @@ def test_the_doctor_names_what_fails(postgres_url: str) -> None:
         "kafka": "FAILS",
         **dict.fromkeys(("console", "ingest", "journey", "scoring", "notify"), "FAILS"),
     }
+
+
+async def test_a_replay_that_left_somebody_says_whom(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = dict.fromkeys(("touchpoints", "compared", "equal", "mended", "changed"), 1)
+
+    async def asked(_token: str, _act: object) -> dict[str, object]:
+        return {"status": "done", **counted, "failed": [{"step": "customers", "at": ["c1"]}]}
+
+    monkeypatch.setattr(replaying, "_asked", asked)
+    with pytest.raises(Refused, match="customers c1"):
+        await replaying.followed("a token")

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from jornada.db import Conflict, Unavailable
+from jornada.db import Conflict, TimedOut, Unavailable
 from jornada.db.errors import classify
 from tests.conftest import DatabaseFactory
 
@@ -20,12 +20,20 @@ async def test_a_serialization_failure_or_deadlock_is_a_conflict(database_for: D
             await sql.execute(_raised(sqlstate))
 
 
-@pytest.mark.parametrize("sqlstate", ["08006", "53300", "57P01", "57014", "55P03", "25006", "58030"])
+@pytest.mark.parametrize("sqlstate", ["08006", "53300", "57P01", "55P03", "25006", "58030"])
 async def test_what_passes_is_unavailable(database_for: DatabaseFactory, sqlstate: str) -> None:
     database = await database_for("access")
     with pytest.raises(Unavailable):
         async with database.transaction() as sql:
             await sql.execute(_raised(sqlstate))
+
+
+async def test_what_takes_too_long_may_be_tried_with_less(database_for: DatabaseFactory) -> None:
+    database = await database_for("access")
+    with pytest.raises(TimedOut):
+        async with database.transaction() as sql:
+            await sql.execute("set local statement_timeout = 1")
+            await sql.execute("select pg_sleep(60)")
 
 
 @pytest.mark.parametrize("sqlstate", ["23505", "22001", "42601", "42501", "P0001"])
