@@ -107,11 +107,12 @@ async def test_a_passing_fault_is_bridged() -> None:
     assert ingest.bus.attempts == 3
 
 
-async def test_a_publish_that_hangs_ends_as_unavailable() -> None:
+@pytest.mark.parametrize("also", [[], [event(messageId="refused", event="")]], ids=["all taken", "one refused"])
+async def test_a_publish_that_hangs_ends_as_unavailable(also: list[object]) -> None:
     ingest = Ingest(patience=0.1)
     ingest.bus.gate = asyncio.Event()
     with pytest.raises(BusUnavailable):
-        await take(ingest, event())
+        await take(ingest, event(), *also)
     assert not ingest.bus.records
 
 
