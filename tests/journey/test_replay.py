@@ -182,6 +182,7 @@ KEYS = {
     "subjects": "id",
     "sessions": "subject, started_at",
     "account_shares": "account, customer",
+    "account_buckets": "account, place",
     "memberships": "role, name, subject",
     "timers": "subject, name",
     "device_users": "anonymous_id, user_id",
@@ -548,7 +549,7 @@ SLOW: Mapping[str, tuple[object, str, Callable[..., bool]]] = {
     "devices": (restating, "state_all", tells("a8")),
     "facts": (grounds, "said", lambda stated: any(fact.at[1] == "a7" for fact in stated)),
     "customers": (comparing, "regroup", lambda seeds: Named("user_id", "ana") in seeds),
-    "accounts": (comparing, "_account", lambda _force, _id, named, _now: named.value == "globex"),
+    "accounts": (comparing, "_account_from", lambda _force, stored, *_: stored.node.named.value == "globex"),
 }
 
 
