@@ -29,7 +29,7 @@ from services.journey.store.replays import STEPS, Counts, Replay, Step
 from services.journey.worker import bucketing, comparing, grounding, replaying, restating
 from services.journey.worker.replaying import Replayer
 from tests.conftest import DatabaseFactory
-from tests.journey.makes import Folding, touchpoint
+from tests.journey.makes import Folding, at, touchpoint
 from tests.journey.test_accounts import check_accounts
 from tests.journey.test_order import (
     ACCOUNTS,
@@ -45,6 +45,7 @@ from tests.journey.test_order import (
     shuffled,
     stories,
 )
+from tests.journey.test_retention import expired, keep
 from tests.journey.test_segments import CONDITIONS
 from tests.journey.test_stage_conditions import RULES, choose
 
@@ -153,6 +154,25 @@ async def test_who_merged_into_one_who_parted_from_them_says_whose_they_are_now(
     assert [(row["value"], row["merged_into"]) for row in rows] == [("d1", rows[0]["customer"])]
     counts = await replayed(folding)
     assert counts == Counts(counts.touchpoints, counts.compared, counts.compared)
+
+
+async def test_who_goes_on_as_another_keeps_saying_so_when_what_tied_them_is_kept_no_longer(
+    database: Database,
+) -> None:
+    folding = Folding(database, now=at(40))
+    for batch in (
+        [touchpoint("m1", 1, anonymous_id="d1")],
+        [touchpoint("m2", 2, anonymous_id="d1", user_id="ana")],
+        [touchpoint("m3", 20, user_id="ana")],
+    ):
+        await folding.fold(*batch)
+    await keep(folding, 30)
+    await expired(folding)
+    before = await stored(folding)
+    assert sum("'merged_into': True" in row for row in before["subjects"]) == 1
+    counts = await replayed(folding)
+    assert counts == Counts(counts.touchpoints, counts.compared, counts.compared)
+    assert await stored(folding) == before
 
 
 @settings(

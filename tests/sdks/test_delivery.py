@@ -37,9 +37,11 @@ async def test_flushes_on_flushes_double_nothing(ingest: Running, sdk: Sdk) -> N
     outcome = await deliver(ingest, sdk, Plan(Fault.CUT, share=0.3), restless=True)
     print(f"\n{sdk.name}, flushed again and again, {Fault.CUT}: {outcome}")  # noqa: T201
     assert outcome.finding.faithful, "\n".join(outcome.finding.wrong[:20])
-    # A page that is left before it reads an answer keeps what was in the request, to send it again.
-    assert outcome.finding.acked + outcome.finding.pending == outcome.finding.stored == EVENTS
-    assert outcome.finding.dropped == 0
+    # A page that is left before it reads an answer keeps what was in the request, to send it again; left ten times with
+    # the same event, it gives that up.
+    finding = outcome.finding
+    assert finding.acked + finding.pending + finding.dropped == finding.stored == EVENTS
+    assert finding.dropped <= EVENTS // 500
     assert "payload_differs" not in outcome.verdicts
 
 

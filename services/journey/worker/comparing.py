@@ -17,6 +17,7 @@ from services.journey.store import accounts, identifiers, sessions, subjects, to
 from services.journey.store.buckets import Account
 from services.journey.store.identifiers import Stored
 from services.journey.store.replays import Counts
+from services.journey.store.subjects import Saved
 from services.journey.worker import bucketing, journeys, settling
 from services.journey.worker.attribution import regroup
 from services.journey.worker.bucketing import Allowance
@@ -78,6 +79,8 @@ async def _customers(
 ) -> Done:
     told = await journeys.every_touchpoint(connection, workspace, ids, force.vocabulary)
     stored = await _ever_told(connection, workspace, force, ids, {id_ for id_ in ids if told[id_]})
+    heirs = await _gone_on(connection, workspace, {id_: each for id_, each in stored.items() if not told[id_]})
+    stored = {id_: each for id_, each in stored.items() if id_ not in heirs}
     known = [id_ for id_ in ids if told[id_] or id_ in stored]
     states = {id_: folding.fold(told[id_]) for id_ in known}
     before = await sessions.of(connection, workspace, ids)
@@ -109,6 +112,22 @@ async def _ever_told(
     if asked:
         await subjects.forget(connection, workspace, asked)
     return {id_: each for id_, each in stored.items() if id_ not in asked}
+
+
+async def _gone_on(connection: Connection, workspace: WorkspaceId, stored: Mapping[SubjectId, Told]) -> set[SubjectId]:
+    """Who has nothing left and soundly says as whom they went on: of that no touchpoint tells any more."""
+    named = {each.saved.merged_into for each in stored.values()} - {None}
+    into = await identifiers.by_id(connection, workspace, [id_ for id_ in named if id_ is not None])
+    gone_on = set()
+    for id_, told in stored.items():
+        other = told.saved.merged_into
+        if other is not None and other in into and other != id_ and told == _buried(workspace, told.saved, other):
+            gone_on.add(id_)
+    return gone_on
+
+
+def _buried(workspace: WorkspaceId, saved: Saved, other: SubjectId) -> Told:
+    return Told(settling.buried(workspace, saved.id, saved.type, other, saved.version), [], None)
 
 
 async def _shares(
@@ -211,7 +230,7 @@ def _sound(workspace: WorkspaceId, told: Told, placement: Placement, into: Mappi
     if other is None or other not in into:
         return False
     same = placement.sharing is Sharing.SHARED or into[other].placement.customer == placement.customer
-    return same and told == Told(settling.buried(workspace, saved.id, saved.type, other, saved.version), [], None)
+    return same and told == _buried(workspace, saved, other)
 
 
 async def compare_accounts(
