@@ -178,8 +178,7 @@ class _Collected:
         self._then = then
         self._traceparent = trace.begin(self._named.get(b"traceparent"))
         collect, grant = self._collect, self._grant
-        turns = collect.limits.turns
-        if grant is None or collect.is_late(self._named) or turns.must_wait():
+        if grant is None or collect.is_late(self._named) or collect.limits.turns.must_wait():
             return self._patiently()
         try:
             return self._taken_in(self._read(), grant, self._key)

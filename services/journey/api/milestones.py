@@ -14,10 +14,10 @@ from jornada.db import Database
 from jornada.events import WorkspaceId
 from jornada.instants import micros
 from jornada.rules import Condition
-from jornada.web import Gate, Problem, documents
+from jornada.web import Gate, documents
 from jornada.web.app import answer
 from jornada.web.pages import page
-from services.journey.api.conditions import MOST, condition, named
+from services.journey.api import conditions
 from services.journey.api.sampling import Sample, sampled
 from services.journey.domain.segments import Definition, judged
 from services.journey.store import in_force, memberships
@@ -52,11 +52,9 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
         async with database.transaction([principal.workspace]) as connection:
             found = await in_force.conditions(connection, principal.workspace, "milestone")
             counts = await memberships.counts(connection, principal.workspace, "milestone")
-        return answer(_document(named(found, "milestone", name), counts.get(name, Count())))
+        return answer(_document(conditions.named(found, "milestone", name), counts.get(name, Count())))
 
-    full = (409, "too_many", f"A workspace has at most {MOST} milestones of its own.")
-
-    @app.put("/v1/milestones/{name}", tags=["milestones"], responses=documents.refusals(full))
+    @app.put("/v1/milestones/{name}", tags=["milestones"], responses=documents.refusals(conditions.FULL["milestone"]))
     async def defined(
         name: str, given: Reached, principal: Principal = Depends(gate.needs("write")), dry_run: bool = False
     ) -> Response:
@@ -65,25 +63,15 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
         One of a shipped milestone's name stands in its place. 400 `invalid_condition` names every flaw in `errors`.
         `dry_run` only says how many would have reached it, who newly, no more, or at another instant.
         """
+        workspace = principal.workspace
         if dry_run:
-            async with database.transaction([principal.workspace]) as connection:
-                spoken = (await in_force.read(connection, principal.workspace)).vocabulary
-            wanted = condition(name, given.when, spoken)
-            return answer(await _would_change(database, clock, principal.workspace, name, wanted))
-        async with database.transaction([principal.workspace]) as connection:
-            await in_force.hold(connection, principal.workspace)
-            spoken = (await in_force.read(connection, principal.workspace)).vocabulary
-            text = in_force.text_of(condition(name, given.when, spoken))
-            found = await in_force.conditions(connection, principal.workspace, "milestone")
-            standing = next((each for each in found if each.name == name), None)
-            if standing is None and len(found) >= MOST:
-                raise Problem(*full)
-            if standing is not None and standing.condition == text:
-                version = standing.version
-            else:
-                version = await in_force.define(connection, principal.workspace, "milestone", name, text, clock.now())
-            await in_force.relabel(connection, principal.workspace, "milestone", name, version, given.label)
-        return answer({"name": name, "label": given.label, "version": version, "when": msgspec.Raw(text)})
+            async with database.transaction([workspace]) as connection:
+                wanted = await conditions.condition(connection, workspace, name, given.when)
+            return answer(await _would_change(database, clock, workspace, name, wanted))
+        async with database.transaction([workspace]) as connection:
+            saved = await conditions.saved(connection, workspace, "milestone", name, given.when, clock.now())
+            await in_force.relabel(connection, workspace, "milestone", name, saved.version, given.label)
+        return answer({"name": name, "label": given.label, "version": saved.version, "when": msgspec.Raw(saved.text)})
 
     @app.delete("/v1/milestones/{name}", tags=["milestones"])
     async def removed(
@@ -91,13 +79,10 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
     ) -> Response:
         """Takes it away: nobody has reached it. One in the place of a shipped milestone gives that its place back."""
         async with database.transaction([principal.workspace]) as connection:
-            if not dry_run:
-                await in_force.hold(connection, principal.workspace)
-            named(await in_force.conditions(connection, principal.workspace, "milestone"), "milestone", name)
-            counts = await memberships.counts(connection, principal.workspace, "milestone")
-            if not dry_run:
-                await in_force.define(connection, principal.workspace, "milestone", name, None, clock.now())
-        return answer({"name": name, "dry_run": dry_run, "leaving": counts.get(name, Count()).customers})
+            leaving = await conditions.removed(
+                connection, principal.workspace, "milestone", name, clock.now(), dry_run=dry_run
+            )
+        return answer({"name": name, "dry_run": dry_run, "leaving": leaving})
 
 
 def _document(each: Written, count: Count) -> dict[str, Any]:

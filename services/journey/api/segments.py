@@ -16,10 +16,10 @@ from jornada.db import Database
 from jornada.events import WorkspaceId
 from jornada.instants import instant, micros
 from jornada.rules import Condition, holds
-from jornada.web import Gate, Problem, documents
+from jornada.web import Gate, documents
 from jornada.web.app import answer
 from jornada.web.pages import page
-from services.journey.api.conditions import EXAMPLE, MOST, condition, named
+from services.journey.api import conditions
 from services.journey.domain.segments import Role, course
 from services.journey.domain.view import StateView
 from services.journey.store import in_force, memberships, portraits
@@ -33,7 +33,7 @@ _ROLES: tuple[Role, ...] = ("segment", "persona")
 class Defined(BaseModel):
     """A condition, as docs/rules.md says."""
 
-    when: dict[str, Any] = Field(examples=[EXAMPLE])
+    when: dict[str, Any] = Field(examples=[conditions.EXAMPLE])
 
 
 def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
@@ -59,11 +59,14 @@ def _serve(app: FastAPI, gate: Gate, database: Database, clock: Clock, role: Rol
         async with database.transaction([principal.workspace]) as connection:
             found = await in_force.conditions(connection, principal.workspace, role)
             counts = await memberships.counts(connection, principal.workspace, role)
-        return answer(_document(named(found, role, name), counts))
+        return answer(_document(conditions.named(found, role, name), counts))
 
-    full = (409, "too_many", f"A workspace has at most {MOST} {role}s.")
-
-    @app.put(f"{path}/{{name}}", tags=[f"{role}s"], name=f"define {role}", responses=documents.refusals(full))
+    @app.put(
+        f"{path}/{{name}}",
+        tags=[f"{role}s"],
+        name=f"define {role}",
+        responses=documents.refusals(conditions.FULL[role]),
+    )
     async def defined(
         name: str, given: Defined, principal: Principal = Depends(gate.needs("write")), dry_run: bool = False
     ) -> Response:
@@ -73,21 +76,11 @@ def _serve(app: FastAPI, gate: Gate, database: Database, clock: Clock, role: Rol
         """
         if dry_run:
             async with database.transaction([principal.workspace]) as connection:
-                spoken = (await in_force.read(connection, principal.workspace)).vocabulary
-            wanted = condition(name, given.when, spoken)
+                wanted = await conditions.condition(connection, principal.workspace, name, given.when)
             return answer(await _would_change(database, clock, principal.workspace, role, name, wanted))
         async with database.transaction([principal.workspace]) as connection:
-            await in_force.hold(connection, principal.workspace)
-            spoken = (await in_force.read(connection, principal.workspace)).vocabulary
-            text = in_force.text_of(condition(name, given.when, spoken))
-            found = await in_force.conditions(connection, principal.workspace, role)
-            standing = next((each for each in found if each.name == name), None)
-            if standing is None and len(found) >= MOST:
-                raise Problem(*full)
-            version = standing.version if standing is not None else 0
-            if standing is None or standing.condition != text:
-                version = await in_force.define(connection, principal.workspace, role, name, text, clock.now())
-        return answer({"name": name, "version": version, "when": msgspec.Raw(text)})
+            saved = await conditions.saved(connection, principal.workspace, role, name, given.when, clock.now())
+        return answer({"name": name, "version": saved.version, "when": msgspec.Raw(saved.text)})
 
     @app.delete(f"{path}/{{name}}", tags=[f"{role}s"], name=f"remove {role}")
     async def removed(
@@ -95,14 +88,10 @@ def _serve(app: FastAPI, gate: Gate, database: Database, clock: Clock, role: Rol
     ) -> Response:
         """Takes it away; nobody is or was in it any more. `dry_run` only says how many would leave."""
         async with database.transaction([principal.workspace]) as connection:
-            if not dry_run:
-                await in_force.hold(connection, principal.workspace)
-            found = await in_force.conditions(connection, principal.workspace, role)
-            standing = named(found, role, name)
-            leaving = (await memberships.counts(connection, principal.workspace, role)).get(name, Count())
-            if not dry_run:
-                await in_force.define(connection, principal.workspace, role, standing.name, None, clock.now())
-        return answer({"name": name, "dry_run": dry_run, "leaving": leaving.customers})
+            leaving = await conditions.removed(
+                connection, principal.workspace, role, name, clock.now(), dry_run=dry_run
+            )
+        return answer({"name": name, "dry_run": dry_run, "leaving": leaving})
 
 
 def _document(each: Written, counts: Mapping[str, Count]) -> dict[str, Any]:

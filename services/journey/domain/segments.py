@@ -127,8 +127,9 @@ def walked(walk: Walk, in_force: InForce, entries: Sequence[Entry]) -> Stays:
 
 def judged(readings: Sequence[Reading], in_force: InForce, now: int) -> Stays:
     """The stays of whom these touchpoints, and no others, tell, as of `now` or the last of them."""
-    whole, entries = folding.fold(readings), told(readings, in_force)
-    stays = walked(Walk(then=readings), in_force, entries)
+    whole, walk = folding.fold(readings), Walk(then=readings)
+    entries = course(whole, ruled(walk, in_force), in_force)
+    stays = walked(walk, in_force, entries)
     return passed(stays, in_force, StateView(whole, in_force.rules, entries), now)
 
 

@@ -116,14 +116,21 @@ async def _ever_told(
 
 async def _gone_on(connection: Connection, workspace: WorkspaceId, stored: Mapping[SubjectId, Told]) -> set[SubjectId]:
     """Who has nothing left and soundly says as whom they went on: of that no touchpoint tells any more."""
-    named = {each.saved.merged_into for each in stored.values()} - {None}
-    into = await identifiers.by_id(connection, workspace, [id_ for id_ in named if id_ is not None])
+    into = await _into(connection, workspace, stored)
     gone_on = set()
     for id_, told in stored.items():
         other = told.saved.merged_into
         if other is not None and other in into and other != id_ and told == _buried(workspace, told.saved, other):
             gone_on.add(id_)
     return gone_on
+
+
+async def _into(
+    connection: Connection, workspace: WorkspaceId, stored: Mapping[SubjectId, Told]
+) -> Mapping[UUID, Stored]:
+    """As whom these say that they go on."""
+    named = {each.saved.merged_into for each in stored.values()} - {None}
+    return await identifiers.by_id(connection, workspace, [id_ for id_ in named if id_ is not None])
 
 
 def _buried(workspace: WorkspaceId, saved: Saved, other: SubjectId) -> Told:
@@ -205,8 +212,7 @@ async def _lost(
     if theirs:
         await accounts.enqueue(connection, workspace, theirs)
     stored = await _ever_told(connection, workspace, force, lost, ())
-    named = {each.saved.merged_into for each in stored.values()} - {None}
-    into = await identifiers.by_id(connection, workspace, [id_ for id_ in named if id_ is not None])
+    into = await _into(connection, workspace, stored)
     unsound = {}
     for id_, told in stored.items():
         survivor = await _survivor(connection, workspace, lost[id_])

@@ -24,10 +24,11 @@ class Gathering:
 
     def add(self, packed: Packed, call: Call) -> None:
         """Holds a call back until then."""
+        had_enough = self._bytes >= self._ENOUGH
         self._bytes += packed.written.size
         if self._ticking is None:
             self._ticking = asyncio.get_running_loop().call_later(self._pace.left(), self._tick)
-        elif self._bytes >= self._ENOUGH:
+        elif self._bytes >= self._ENOUGH and not had_enough:
             self._ticking.cancel()
             self._ticking = asyncio.get_running_loop().call_later(0, self._tick)
         gathered = self._gathered.get(packed.topic)
