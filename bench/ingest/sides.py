@@ -147,7 +147,7 @@ def _append(batch: BatchBuilder, event: Accept) -> bool:
 
 def _records(count: int) -> list[Accept]:
     """What ours would publish of as many events."""
-    arrival = Arrival(new_id(), "app", "product", SystemClock().now(), new_text_id())  # type: ignore[arg-type]
+    arrival = Arrival(new_id(), "app", "product", SystemClock().micros(), new_text_id)  # type: ignore[arg-type]
     records: list[Accept] = []
     bodies = Bodies(100, "")
     while len(records) < count:

@@ -85,7 +85,7 @@ impl Reading {
     /// A verdict for each event, made by `accept` of message id, key, payload hash and record; None for declined ones.
     ///
     /// None at all where a clock runs ahead, by which all events are moved, or an event lies in the future.
-    #[pyo3(signature = (accept, head, about, received_at, request_id, history))]
+    #[pyo3(signature = (accept, head, about, history, received_at, arrival))]
     #[allow(clippy::too_many_arguments)]
     fn accepted<'py>(
         &self,
@@ -93,13 +93,14 @@ impl Reading {
         accept: &Bound<'py, PyType>,
         head: &[u8],
         about: &[u8],
-        received_at: i64,
-        request_id: &str,
         history: i64,
+        received_at: i64,
+        arrival: &Bound<PyAny>,
     ) -> PyResult<Option<Vec<Option<Bound<'py, PyAny>>>>> {
         let mut received = Vec::with_capacity(32);
         instants::write(received_at, &mut received);
-        let arrival = Arrival { head, received_at, received: &received, request_id, history };
+        let request_id = self.request_id(arrival)?;
+        let arrival = Arrival { head, received_at, received: &received, request_id: &request_id, history };
         if !record::in_time(&self.request, &arrival) {
             return Ok(None);
         }
@@ -130,22 +131,23 @@ impl Reading {
     }
 
     /// The records of all events, with these headers; none unless every event is taken.
-    #[pyo3(signature = (head, about, received_at, request_id, history, headers))]
+    #[pyo3(signature = (head, about, history, received_at, arrival, headers))]
     #[allow(clippy::too_many_arguments)]
     fn packed(
         &self,
         py: Python,
         head: &[u8],
         about: &[u8],
-        received_at: i64,
-        request_id: &str,
         history: i64,
+        received_at: i64,
+        arrival: &Bound<PyAny>,
         headers: &Bound<PyAny>,
     ) -> PyResult<Option<Packed>> {
         let pairs: Vec<(String, Vec<u8>)> = headers.extract()?;
         let mut received = Vec::with_capacity(32);
         instants::write(received_at, &mut received);
-        let arrival = Arrival { head, received_at, received: &received, request_id, history };
+        let request_id = self.request_id(arrival)?;
+        let arrival = Arrival { head, received_at, received: &received, request_id: &request_id, history };
         if !record::in_time(&self.request, &arrival) {
             return Ok(None);
         }
@@ -178,6 +180,16 @@ impl Written {
 }
 
 impl Reading {
+    /// The id of the request, which is drawn only where an event has none of its own.
+    fn request_id(&self, arrival: &Bound<PyAny>) -> PyResult<String> {
+        let is_without = |event: &Result<Event, _>| event.as_ref().is_ok_and(|event| event.message_id.is_none());
+        if self.request.events.iter().any(is_without) {
+            arrival.getattr(intern!(arrival.py(), "request_id"))?.extract()
+        } else {
+            Ok(String::new())
+        }
+    }
+
     fn write(&self, py: Python, event: &Event, index: usize, about: &[u8], arrival: &Arrival, out: &mut Written) {
         let Written { id, record, key } = out;
         id.clear();
@@ -197,16 +209,59 @@ fn unless_panicking<T>(work: impl FnOnce() -> Option<T>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(None)
 }
 
-type Headers<'py> = Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
+/// A request that is there as a whole. Nobody who does not ask pays for what of it is made an object.
+#[pyclass(frozen)]
+struct Whole {
+    data: Py<PyBytes>,
+    read: head::Whole,
+}
 
-/// Target, headers (their names in lower case) and where the body begins, of bytes that are one ordinary POST as a whole.
+/// The request, of bytes that are one ordinary POST as a whole.
 #[pyfunction]
-fn whole<'py>(py: Python<'py>, data: &[u8]) -> Option<(Bound<'py, PyBytes>, Headers<'py>, usize)> {
-    let whole = head::whole(data)?;
-    let bytes = |place: Range<usize>| PyBytes::new(py, &data[place]);
-    let lower = |place: Range<usize>| PyBytes::new(py, &data[place].to_ascii_lowercase());
-    let headers = whole.headers.into_iter().map(|(name, value)| (lower(name), bytes(value))).collect();
-    Some((bytes(whole.target), headers, whole.body))
+fn whole(py: Python, data: &Bound<PyAny>) -> Option<Whole> {
+    let data: Py<PyBytes> = data.extract().ok()?;
+    let read = head::whole(data.as_bytes(py))?;
+    Some(Whole { data, read })
+}
+
+#[pymethods]
+impl Whole {
+    #[getter]
+    fn target<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        self.bytes(py, &self.read.target)
+    }
+
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.data.as_bytes(py)[self.read.body..])
+    }
+
+    /// The bytes of its body.
+    #[getter]
+    fn length(&self, py: Python) -> usize {
+        self.data.as_bytes(py).len() - self.read.body
+    }
+
+    /// Names, in lower case, and values, in their order.
+    #[getter]
+    fn fields<'py>(&self, py: Python<'py>) -> Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let lower =
+            |place: &Range<usize>| PyBytes::new(py, &self.data.as_bytes(py)[place.clone()].to_ascii_lowercase());
+        self.read.headers.iter().map(|(name, value)| (lower(name), self.bytes(py, value))).collect()
+    }
+
+    /// The value of the last field of a name, which is in lower case.
+    fn get<'py>(&self, py: Python<'py>, name: &[u8]) -> Option<Bound<'py, PyBytes>> {
+        let data = self.data.as_bytes(py);
+        let is = |place: &Range<usize>| data[place.clone()].eq_ignore_ascii_case(name);
+        self.read.headers.iter().rev().find(|(name, _)| is(name)).map(|(_, value)| self.bytes(py, value))
+    }
+}
+
+impl Whole {
+    fn bytes<'py>(&self, py: Python<'py>, place: &Range<usize>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.data.as_bytes(py)[place.clone()])
+    }
 }
 
 #[pymodule]
@@ -216,6 +271,7 @@ fn jornada_express(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_class::<Part>()?;
     module.add_class::<Ids>()?;
     module.add_class::<Recent>()?;
+    module.add_class::<Whole>()?;
     module.add_function(wrap_pyfunction!(whole, module)?)?;
     module.add_function(wrap_pyfunction!(read, module)?)
 }

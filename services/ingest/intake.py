@@ -59,7 +59,7 @@ class Intake:
 
         What is returned, if anything, has to be awaited for that.
         """
-        arrival = Arrival(grant.workspace, grant.source, grant.role, self._clock.now(), new_text_id())
+        arrival = Arrival(grant.workspace, grant.source, grant.role, self._clock.micros(), new_text_id)
         headers = trace.to_headers()
         packed = request.packed(arrival, headers)
         too_many = None

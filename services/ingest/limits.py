@@ -42,22 +42,31 @@ class Rate:
     It is asked before a body is read and told afterwards how much was in it, so that a refusal costs next to nothing.
     """
 
-    def __init__(self, per_second: int, monotonic: Callable[[], float]) -> None:
+    def __init__(self, per_second: int) -> None:
         self._rate = per_second
-        self._monotonic = monotonic
         self._even_at: dict[Hashable, float] = {}
+        self._many = _KEYS
 
-    def wait(self, who: Hashable) -> float:
+    def wait(self, who: Hashable, now: float) -> float:
         """For how many seconds `who` has to wait; 0 if not at all."""
-        even_at = self._even_at.get(who)
-        return 0.0 if even_at is None else max(0.0, even_at - self._monotonic() - 1.0)
+        left = self._even_at.get(who, now) - now - 1.0
+        return left if left > 0.0 else 0.0
 
-    def spend(self, who: Hashable, events: int) -> None:
+    def spend(self, who: Hashable, events: int, now: float) -> None:
         """Notes what was sent."""
-        now = self._monotonic()
-        self._even_at[who] = max(self._even_at.pop(who, 0.0), now) + events / self._rate
-        while len(self._even_at) > _KEYS:
-            del self._even_at[next(iter(self._even_at))]
+        even_at = self._even_at.get(who, now)
+        self._even_at[who] = (even_at if even_at > now else now) + events / self._rate
+        if len(self._even_at) > self._many:
+            self._forget(now)
+
+    def knows(self, who: Hashable) -> bool:
+        """Whether `who` takes up memory."""
+        return who in self._even_at
+
+    def _forget(self, now: float) -> None:
+        """Forgets who is even, as who never sent is."""
+        self._even_at = {who: even_at for who, even_at in self._even_at.items() if even_at > now}
+        self._many = max(_KEYS, 2 * len(self._even_at))
 
 
 class Crowd:
@@ -89,7 +98,7 @@ class Crowd:
         """The same of records that were packed."""
         self._turn()
         above = records.written.count(self._cells, self._most)
-        return self._too_many((place, records[place].key) for place in above)
+        return self._too_many((place, records[place].key) for place in above) if above else []
 
     def _too_many(self, events: Iterable[tuple[int, bytes]]) -> list[int]:
         too_many = []
@@ -234,13 +243,15 @@ class Limits:
         monotonic: Callable[[], float],
     ) -> None:
         self.bytes = Budget(bytes_in_flight)
-        self.all = Rate(events_per_second, monotonic)
-        self.keys = Rate(key_events_per_second, monotonic)
+        self.monotonic = monotonic
+        self.all = Rate(events_per_second)
+        self.keys = Rate(key_events_per_second)
         self.customers = Crowd(customer_events_per_second, monotonic)
         self.stream = Stream(monotonic)
         self.turns = Turns()
 
     def spend(self, key: Hashable, events: int) -> None:
         """Notes events that came in with a key."""
-        self.all.spend(None, events)
-        self.keys.spend(key, events)
+        now = self.monotonic()
+        self.all.spend(None, events, now)
+        self.keys.spend(key, events, now)

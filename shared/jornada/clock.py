@@ -4,11 +4,15 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+from jornada.instants import micros
+
 
 class Clock(Protocol):
-    """Tells the time of the world (`now`, UTC) and time that only grows (`monotonic`, seconds)."""
+    """Tells the time of the world (`now`; `micros`, since 1970) and time that only grows (`monotonic`, seconds)."""
 
     def now(self) -> datetime: ...
+
+    def micros(self) -> int: ...
 
     def monotonic(self) -> float: ...
 
@@ -18,6 +22,9 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def micros(self) -> int:
+        return time.time_ns() // 1_000
 
     monotonic = staticmethod(time.monotonic)
 
@@ -31,6 +38,9 @@ class SetClock:
 
     def now(self) -> datetime:
         return self.at
+
+    def micros(self) -> int:
+        return micros(self.at)
 
     def monotonic(self) -> float:
         return self.seconds

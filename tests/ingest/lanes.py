@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from jornada.events.touchpoints import CallType, Role
+from jornada.instants import micros
 from services.ingest.domain import express
 from services.ingest.domain.express import Express, Form, Sent, sent
 from services.ingest.domain.reading import Unreadable
@@ -65,7 +66,7 @@ def _packs_what_it_takes(found: Sent | tuple[int, str], arrival: Arrival) -> Non
 
 def arrived(role: Role, source: str) -> Arrival:
     """The arrival of a request at NOW."""
-    return Arrival(WORKSPACE, source, role, NOW, "0191f7a2-6f1c-7a2e-9c55-000000000001")
+    return Arrival(WORKSPACE, source, role, micros(NOW), lambda: "0191f7a2-6f1c-7a2e-9c55-000000000001")
 
 
 def _read(body: bytes, form: Form, type_: CallType | None) -> Sent | tuple[int, str]:

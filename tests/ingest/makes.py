@@ -17,6 +17,7 @@ from jornada.bus.carrier import BusUnavailable, Consumer, Partition, Positions, 
 from jornada.clock import SetClock
 from jornada.db import Connection, Database, Unavailable
 from jornada.events import TOUCHPOINTS, Touchpoint, WorkspaceId, decode
+from jornada.instants import micros
 from services.ingest.api.collect import Collect
 from services.ingest.api.front import Front
 from services.ingest.domain.express import RECENT, Sent
@@ -192,7 +193,7 @@ def batch(*events: Any, **top: Any) -> bytes:
 
 def judged(*events: Any, role: Any = "product", **top: Any) -> list[Verdict]:
     """The verdicts on a batch of events that arrived at NOW."""
-    return judge(read_batch(batch(*events, **top)), Arrival(WORKSPACE, "app", role, NOW, "r"))
+    return judge(read_batch(batch(*events, **top)), Arrival(WORKSPACE, "app", role, micros(NOW), lambda: "r"))
 
 
 def accepted(*events: Any, role: Any = "product", **top: Any) -> Touchpoint:

@@ -13,6 +13,7 @@ from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jornada.instants import micros
 from services.ingest.domain.cloudevents import read_cloudevents
 from services.ingest.domain.reading import Request, Unreadable
 from services.ingest.domain.validation import Arrival, judge
@@ -22,7 +23,7 @@ from tests.ingest.makes import KEY, NOW, WORKSPACE, Ingest
 PATH = "/v1/cloudevents"
 ONE = {"content-type": "application/cloudevents+json; charset=UTF-8"}
 MANY = {"content-type": "application/cloudevents-batch+json"}
-ARRIVAL = Arrival(WORKSPACE, "app", "product", NOW, "r")
+ARRIVAL = Arrival(WORKSPACE, "app", "product", micros(NOW), lambda: "r")
 AT = datetime(2026, 3, 1, 9, 30, 0, 123_456, tzinfo=UTC)
 
 

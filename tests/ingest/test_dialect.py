@@ -13,7 +13,7 @@ import pytest
 
 from jornada.access.keyring import Keyring
 from jornada.events import Touchpoint
-from jornada.web import Answer
+from jornada.web import Answer, Fields
 from services.ingest.api.collect import PATHS, READERS, Collect
 from services.ingest.domain.time import instant
 from tests.ingest.conftest import Running, Tenant
@@ -103,8 +103,8 @@ async def test_an_unknown_key_is_asked_for_once_and_its_body_is_not_read() -> No
 
     ingest.keys.write_grant = counted  # type: ignore[method-assign]
     collect = Collect(ingest.intake, Keyring(ingest.keys), ingest.limits)
-    headers = [(b"x-write-key", b"wk_other")]
-    first = collect.begin(b"POST", "/v1/batch", headers)
+    head = Fields([(b"x-write-key", b"wk_other")])
+    first = collect.begin("/v1/batch", head)
     assert not isinstance(first, Answer)
     said: list[Answer] = []
     waiting = first.answer(said.append)
@@ -112,7 +112,7 @@ async def test_an_unknown_key_is_asked_for_once_and_its_body_is_not_read() -> No
     await waiting
     assert [each.status for each in said] == [401]
     for _ in range(50):
-        again = collect.begin(b"POST", "/v1/batch", headers)
+        again = collect.begin("/v1/batch", head)
         assert isinstance(again, Answer), "the body would be read"
         assert again.status == 401
     assert asked == 1

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jornada.instants import micros
 from services.ingest.domain.faithful import Unfaithful, careful, faithful, quick
 from services.ingest.domain.outline import NotJson, outline
 from services.ingest.domain.reading import Unreadable, inflated, read_batch, read_single
@@ -17,7 +18,7 @@ from tests.ingest.corpus.fields import members_of
 from tests.ingest.makes import NOW, WORKSPACE
 from tests.ingest.unchanged import said
 
-ARRIVAL = Arrival(WORKSPACE, "app", "product", NOW, "r")
+ARRIVAL = Arrival(WORKSPACE, "app", "product", micros(NOW), lambda: "r")
 _MANY = settings(max_examples=120, deadline=None)
 
 

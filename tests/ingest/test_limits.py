@@ -6,6 +6,7 @@ import time
 import pytest
 
 from jornada.events import REJECTIONS
+from jornada.web import Fields
 from services.ingest.limits import Crowd, Rate, Stream, Turns
 from tests.ingest.makes import KEY, Ingest, batch, event
 
@@ -21,30 +22,27 @@ class Seconds:
 
 
 def test_who_sends_no_more_than_the_rate_never_waits() -> None:
-    clock = Seconds()
-    rate = Rate(100, clock)
+    rate = Rate(100)
     for second in range(60):
-        clock.at = float(second)
-        assert rate.wait("a") == 0
-        rate.spend("a", 100)
+        assert rate.wait("a", second) == 0
+        rate.spend("a", 100, second)
 
 
 def test_who_sent_too_much_waits_until_it_is_even_and_the_others_do_not() -> None:
-    clock = Seconds()
-    rate = Rate(100, clock)
-    rate.spend("a", 350)
-    assert rate.wait("a") == pytest.approx(2.5)
-    assert rate.wait("b") == 0
-    clock.at = 2.5
-    assert rate.wait("a") == 0
+    rate = Rate(100)
+    rate.spend("a", 350, 0)
+    assert rate.wait("a", 0) == pytest.approx(2.5)
+    assert rate.wait("b", 0) == 0
+    assert rate.wait("a", 2.5) == 0
 
 
-def test_the_memory_of_rates_is_bounded() -> None:
-    rate = Rate(1, Seconds())
+def test_a_rate_forgets_who_is_even_and_never_who_is_not() -> None:
+    rate = Rate(1)
+    rate.spend("owes", 1_000, 0)
     for number in range(30_000):
-        rate.spend(number, 100)
-    assert rate.wait(29_999) > 0
-    assert rate.wait(0) == 0
+        rate.spend(number, 1, number / 100)
+    assert rate.wait("owes", 300) == pytest.approx(699)
+    assert sum(rate.knows(number) for number in range(30_000)) <= 20_000
 
 
 def test_a_flood_of_one_customer_is_cut_between_once_and_twice_its_limit_and_nobody_else_is() -> None:
@@ -182,8 +180,8 @@ async def test_who_comes_while_the_line_is_long_is_turned_away_browsers_last(
     headers = {"origin": "https://shop.example"} if origin else {}
     answer = await ingest.post("/v1/batch/?x=1", batch(event()), headers)
     assert answer.status_code == (503 if away else 200)
-    assert ingest.app.begin(b"OPTIONS", b"/v1/batch", []) is None
-    assert ingest.app.begin(b"GET", b"/v1/rejections", []) is None
+    assert ingest.app.begin(b"OPTIONS", b"/v1/batch", Fields([])) is None
+    assert ingest.app.begin(b"GET", b"/v1/rejections", Fields([])) is None
 
 
 async def test_an_event_above_a_customers_limit_is_refused_kept_and_the_rest_goes_on() -> None:

@@ -25,11 +25,13 @@ from jornada.bus.gathering import parted
 from jornada.bus.kafka_batches import unpacked, written
 from jornada.bus.packed import Packed
 from jornada.events import TOUCHPOINTS
+from jornada.instants import micros
 from services.ingest.domain import express
 from services.ingest.domain.express import sent
+from services.ingest.domain.validation import Arrival
 from services.ingest.limits import Crowd
 from tests.ingest.lanes import HEADERS, arrived
-from tests.ingest.makes import Ingest, batch, event
+from tests.ingest.makes import NOW, WORKSPACE, Ingest, batch, event
 
 pytestmark = pytest.mark.skipif(not express.IS_OPEN, reason="NO EXPRESS LANE, NOTHING HERE WAS RUN: cargo is missing")
 _MANY = settings(max_examples=150, deadline=None)
@@ -67,6 +69,20 @@ def test_parts_have_the_records_of_their_keys_in_order(
     for number, part in parts.items():
         assert len(part) == len(wanted[number])
         assert part.size >= sum(len(each.key) + len(each.value) for each in wanted[number])
+
+
+@pytest.mark.parametrize("given", [{}, {"messageId": "m-1"}])
+def test_the_id_of_a_request_is_drawn_only_for_an_event_without_one(given: dict[str, str]) -> None:
+    drawn: list[str] = []
+
+    def draw() -> str:
+        drawn.append("r")
+        return "r"
+
+    arrival = Arrival(WORKSPACE, "app", "product", micros(NOW), draw)
+    body = batch(event(messageId="m-0"), event(**{"messageId": ..., **given}))
+    assert sent(body, "batch").packed(arrival, HEADERS).message_ids() == ["m-0", given.get("messageId", "r-1")]
+    assert len(drawn) == 1 - len(given)
 
 
 @_MANY

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jornada.instants import micros
 from services.ingest.domain import reading
 from services.ingest.domain.faithful import Unfaithful, careful, quick
 from services.ingest.domain.outline import NotJson, outline
@@ -17,7 +18,7 @@ from services.ingest.domain.validation import Arrival, judge
 from services.ingest.domain.verdicts import Accept, Reject
 from tests.ingest.makes import NOW, WORKSPACE
 
-ARRIVAL = Arrival(WORKSPACE, "app", "product", NOW, "r")
+ARRIVAL = Arrival(WORKSPACE, "app", "product", micros(NOW), lambda: "r")
 GOOD = b'{"type":"track","event":"A","userId":"42","messageId":"good"}'
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from jornada.events import Touchpoint
+from jornada.instants import micros
 from services.ingest.domain.reading import read_batch
 from services.ingest.domain.time import instant
 from services.ingest.domain.validation import Arrival, judge, payload_hash
@@ -194,7 +195,10 @@ def test_an_event_without_an_id_gets_one_of_its_own() -> None:
 
 def test_the_hash_sees_the_payload_and_neither_key_order_nor_sent_at() -> None:
     def digest(text: str) -> str:
-        [verdict] = judge(read_batch(b'{"batch":[%b]}' % text.encode()), Arrival(WORKSPACE, "app", "product", NOW, "r"))
+        [verdict] = judge(
+            read_batch(b'{"batch":[%b]}' % text.encode()),
+            Arrival(WORKSPACE, "app", "product", micros(NOW), lambda: "r"),
+        )
         assert isinstance(verdict, Accept)
         return verdict.touchpoint.payload_hash
 

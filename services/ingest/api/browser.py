@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from jornada.access.grants import WriteGrant
 from jornada.access.keyring import Keyring
-from jornada.web import Problem
+from jornada.web import Fields, Problem
 from jornada.web.app import answer
 from services.ingest.api.credentials import header_key, plausible
 
@@ -37,7 +37,7 @@ def serve_settings(app: FastAPI, keyring: Keyring) -> None:
     @app.get("/sourceConfig", include_in_schema=False)
     async def source_config(request: Request) -> Response:
         """What RudderStack's SDKs load: a source without destinations of its own."""
-        key = header_key(dict(request.scope["headers"])) or request.query_params.get("writeKey", "")
+        key = header_key(Fields(request.scope["headers"])) or request.query_params.get("writeKey", "")
         grant = await _granted(keyring, key)
         if grant is None:
             raise Problem(401, "invalid_write_key", "Send a valid write key as the user name of Basic.")

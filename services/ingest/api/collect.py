@@ -1,8 +1,8 @@
 """The hot routes: one raw ASGI handler that takes events in Segment's dialect."""
 
 import math
-import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from jornada.bus.carrier import BusUnavailable
 from jornada.db import Conflict, Unavailable
 from jornada.events.touchpoints import CallType
 from jornada.observe import logs, metrics, trace
-from jornada.web import Answer, Exchange, Headers, Problem
+from jornada.web import Answer, Exchange, Head, Headers, Problem
 from services.ingest.api.credentials import header_key, plausible
 from services.ingest.domain.cloudevents import read_cloudevents
 from services.ingest.domain.express import Judged, Sent, sent
@@ -47,23 +47,23 @@ PATHS: dict[str, CallType | None] = {
 }
 """Segment's paths, without a trailing slash, and what each says of an event; None for those that take a batch."""
 
-ALLOWED = [
+ALLOWED: Headers = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"retry-after, traceparent"),
-]
+)
 """Headers of every answer: any page may read it."""
 
-Reader = Callable[[bytes, Headers], Sent]
+Reader = Callable[[bytes, Head], Sent]
 
 
 def _reader(type_: CallType | None) -> Reader:
-    return lambda body, _headers: sent(body, "single" if type_ else "batch", type_)
+    return lambda body, _head: sent(body, "single" if type_ else "batch", type_)
 
 
 READERS: dict[str, Reader] = {
     **{path: _reader(type_) for path, type_ in PATHS.items()},
-    "/v1/events": lambda body, _headers: sent(body, "events"),
-    "/v1/cloudevents": lambda body, headers: Judged(read_cloudevents(body, headers)),
+    "/v1/events": lambda body, _head: sent(body, "events"),
+    "/v1/cloudevents": lambda body, head: Judged(read_cloudevents(body, head.fields)),
 }
 """Every hot path, and how its bodies are read."""
 
@@ -76,58 +76,54 @@ class Collect:
         self.keyring = keyring
         self.limits = limits
 
-    def begin(self, method: bytes, path: str, headers: Headers) -> "Exchange | Answer":
+    def begin(self, path: str, head: Head) -> "Exchange | Answer":
         """Begins one request on `path`, one of READERS, or says at once why it is not to be begun."""
-        if method != b"POST":
-            return self._counted(path, _NOT_ALLOWED)
-        named = dict(headers)
-        if self.is_late(named):
-            return self._counted(path, _OVERLOADED)
+        if self.is_late(head):
+            return counted(path, _overloaded(1))
+        now = self.limits.monotonic()
+        wait = self.limits.all.wait(None, now)
+        if wait:
+            return counted(path, _overloaded(_seconds(wait)))
         try:
-            wait = self.limits.all.wait(None)
-            if wait:
-                raise overloaded(wait)
-            length = named.get(b"content-length", b"")
-            if length.isdigit() and int(length[:20]) > BODY_BYTES:
+            if (head.length or 0) > BODY_BYTES:
                 raise too_large()
-            key = header_key(named)
+            key = header_key(head)
             grant = self.known(key) if key is not None else None
         except Exception as error:
-            return self._counted(path, _failed(error, path))
-        return _Collected(self, path, headers, named, key, grant)
+            return counted(path, _failed(error, path))
+        wait = self.limits.keys.wait(key, now) if grant is not None else 0.0
+        if wait:
+            return counted(path, _rate_limited(_seconds(wait)))
+        return _Collected(self, path, head, key, grant, now)
 
-    def is_late(self, named: Mapping[bytes, bytes]) -> bool:
-        """Whether who comes with these headers would stand in line for too long."""
+    def is_late(self, head: Head) -> bool:
+        """Whether who comes with this head would stand in line for too long."""
         wait = self.limits.turns.wait()
-        late = wait > LONGEST_LINE and (wait > BROWSERS_LONGEST_LINE or b"origin" not in named)
-        return late or self.limits.stream.is_full()
+        if wait > LONGEST_LINE and (wait > BROWSERS_LONGEST_LINE or head.get(b"origin") is None):
+            return True
+        return self.limits.stream.is_full()
 
     def known(self, key: str | None) -> WriteGrant | None:
-        """What a key allows, if that is known without asking. Raises Problem for one that is not to send now."""
+        """What a key allows, if that is known without asking. Raises Problem for one that is none."""
         if key is None or not plausible(key):
             raise unauthorized()
         grant = self.keyring.known(key)
         if grant is None and self.keyring.refused(key):
             raise unauthorized()
-        if grant is not None:
-            wait = self.limits.keys.wait(key)
-            if wait:
-                raise Problem(429, "rate_limited", "This write key sends too much.", retry_after=_seconds(wait))
         return grant
 
     async def grant(self, key: str | None) -> WriteGrant:
-        """What a key allows. Raises Problem, Unavailable."""
+        """What a key allows. Raises Problem, also for one that is not to send now; Unavailable."""
         grant = self.known(key)
         if grant is None:
             assert key is not None
             grant = await self.keyring.write_grant(key)
         if grant is None:
             raise unauthorized()
+        wait = self.limits.keys.wait(key, self.limits.monotonic())
+        if wait:
+            raise rate_limited(_seconds(wait))
         return grant
-
-    def _counted(self, path: str, answer: Answer) -> Answer:
-        metrics.ANSWERS.note("ingest", path, answer.status, 0.0)
-        return answer
 
 
 class _Collected:
@@ -137,9 +133,8 @@ class _Collected:
         "_began",
         "_collect",
         "_grant",
-        "_headers",
+        "_head",
         "_key",
-        "_named",
         "_parts",
         "_path",
         "_size",
@@ -152,16 +147,15 @@ class _Collected:
         self,
         collect: Collect,
         path: str,
-        headers: Headers,
-        named: Mapping[bytes, bytes],
+        head: Head,
         key: str | None,
         grant: WriteGrant | None,
+        now: float,
     ) -> None:
-        self._collect, self._path, self._headers, self._named = collect, path, headers, named
+        self._collect, self._path, self._head, self._began = collect, path, head, now
         self._key, self._grant = key, grant
         self._parts: list[bytes] = []
         self._size = self._taken = 0
-        self._began = time.perf_counter()
 
     def take(self, part: bytes) -> Answer | None:
         try:
@@ -170,15 +164,15 @@ class _Collected:
                 raise too_large()
             self._count(part)
         except Exception as error:
-            return self._said(_failed(error, self._path))
+            return self._said(_failed(error, self._path), ())
         self._parts.append(part)
         return None
 
     def answer(self, then: Callable[[Answer], None]) -> Coroutine[Any, Any, None] | None:
         self._then = then
-        self._traceparent = trace.begin(self._named.get(b"traceparent"))
+        self._traceparent = trace.begin(self._head.get(b"traceparent"))
         collect, grant = self._collect, self._grant
-        if grant is None or collect.is_late(self._named) or collect.limits.turns.must_wait():
+        if grant is None or collect.is_late(self._head) or collect.limits.turns.must_wait():
             return self._patiently()
         try:
             return self._taken_in(self._read(), grant, self._key)
@@ -196,8 +190,8 @@ class _Collected:
         try:
             if grant is None and key is not None:
                 grant = await collect.grant(key)
-            if collect.is_late(self._named):
-                self._say(_OVERLOADED)  # many came while its body did
+            if collect.is_late(self._head):
+                self._say(_overloaded(1))  # many came while its body did
                 return
             if collect.limits.turns.must_wait():
                 await collect.limits.turns.wait_for_one()
@@ -214,11 +208,12 @@ class _Collected:
 
     def _read(self) -> Sent:
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        if b"content-encoding" in self._named:
-            body = inflated(body, self._named[b"content-encoding"].decode("latin-1"))
+        encoding = self._head.get(b"content-encoding")
+        if encoding is not None:
+            body = inflated(body, encoding.decode("latin-1"))
             self._count(body)
         self._size = len(body)
-        return READERS[self._path](body, self._headers)
+        return READERS[self._path](body, self._head)
 
     def _taken_in(self, request: Sent, grant: WriteGrant, key: str | None) -> Coroutine[Any, Any, None] | None:
         limits = self._collect.limits
@@ -238,16 +233,16 @@ class _Collected:
     def _say(self, answer: Answer) -> None:
         then = self._then
         del self._then  # which holds on to whoever holds on to this
-        then(self._said(answer, (b"traceparent", self._traceparent.encode())))
+        then(self._said(answer, ((b"traceparent", self._traceparent.encode()),)))
 
     def _count(self, part: bytes) -> None:
         if not self._collect.limits.bytes.take(len(part)):
             raise overloaded()
         self._taken += len(part)
 
-    def _said(self, answer: Answer, *more: tuple[bytes, bytes]) -> Answer:
-        metrics.ANSWERS.note("ingest", self._path, answer.status, time.perf_counter() - self._began)
-        return answer._replace(headers=[*answer.headers, *more])
+    def _said(self, answer: Answer, more: Headers) -> Answer:
+        metrics.ANSWERS.note("ingest", self._path, answer.status, self._collect.limits.monotonic() - self._began)
+        return Answer(answer.status, answer.headers, answer.body, answer.own + more)
 
 
 def _told(results: Iterable[Result]) -> Answer:
@@ -255,14 +250,25 @@ def _told(results: Iterable[Result]) -> Answer:
     return Answer(200, _HEADERS, b'{"success":true,"results":%b}' % written)
 
 
+def counted(path: str, answer: Answer) -> Answer:
+    """An answer given at once."""
+    metrics.ANSWERS.note("ingest", path, answer.status, 0.0)
+    return answer
+
+
 def unauthorized() -> Problem:
     """401."""
     return Problem(401, "invalid_write_key", "Send a valid write key, as the user name of Basic for instance.")
 
 
-def overloaded(wait: float = 0.0) -> Problem:
+def overloaded(retry_after: int = 1) -> Problem:
     """503: there is too much to do; nothing of the request was acknowledged."""
-    return Problem(503, "overloaded", "Too much is in hand; send the events again.", retry_after=_seconds(wait))
+    return Problem(503, "overloaded", "Too much is in hand; send the events again.", retry_after=retry_after)
+
+
+def rate_limited(retry_after: int) -> Problem:
+    """429: others may send, this key not now."""
+    return Problem(429, "rate_limited", "This write key sends too much.", retry_after=retry_after)
 
 
 def unavailable(retry_after: int = 2) -> Problem:
@@ -270,7 +276,7 @@ def unavailable(retry_after: int = 2) -> Problem:
     return Problem(503, "unavailable", "The events could not be stored now; send them again.", retry_after=retry_after)
 
 
-_HEADERS = [*ALLOWED, (b"content-type", b"application/json")]
+_HEADERS = (*ALLOWED, (b"content-type", b"application/json"))
 _json = msgspec.json.Encoder()
 
 
@@ -294,10 +300,20 @@ def _failed(error: Exception, path: str) -> Answer:
 
 
 def _refused(problem: Problem) -> Answer:
-    status, headers, body = problem.answer()
-    return Answer(status, [*ALLOWED, *headers], body)
+    answer = problem.answer()
+    return Answer(answer.status, ALLOWED + answer.headers, answer.body, answer.own)
 
 
-_OVERLOADED = _refused(overloaded())
-_NOT_ALLOWED = _refused(Problem(405, "method_not_allowed", "Events are sent by POST."))
-_NOT_ALLOWED.headers.append((b"allow", b"POST, OPTIONS"))
+@lru_cache
+def _overloaded(retry_after: int) -> Answer:
+    return _refused(overloaded(retry_after))
+
+
+@lru_cache
+def _rate_limited(retry_after: int) -> Answer:
+    return _refused(rate_limited(retry_after))
+
+
+NOT_ALLOWED = msgspec.structs.replace(
+    _refused(Problem(405, "method_not_allowed", "Events are sent by POST.")), own=((b"allow", b"POST, OPTIONS"),)
+)

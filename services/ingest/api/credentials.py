@@ -2,15 +2,16 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
 from functools import lru_cache
+
+from jornada.web import Head
 
 _LONGEST = 256
 
 
-def header_key(headers: Mapping[bytes, bytes]) -> str | None:
+def header_key(head: Head) -> str | None:
     """The key as Basic user name, else Bearer, else `X-Write-Key`; None where there is none."""
-    return _key(headers.get(b"authorization", b""), headers.get(b"x-write-key", b""))
+    return _key(head.get(b"authorization") or b"", head.get(b"x-write-key") or b"")
 
 
 @lru_cache(1_000)
@@ -28,6 +29,7 @@ def _key(authorization: bytes, x_write_key: bytes) -> str | None:
     return x_write_key.strip().decode("latin-1") or None
 
 
+@lru_cache(1_000)
 def plausible(key: str) -> bool:
     """Whether it can be a key at all; what cannot is not worth a look-up."""
     return 0 < len(key) <= _LONGEST and key.isascii() and key.isprintable()

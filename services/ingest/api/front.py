@@ -4,10 +4,11 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jornada.web import Answer, Exchange, Headers
-from services.ingest.api.collect import ALLOWED, READERS, Collect
+from jornada.web import Answer, Exchange, Fields, Head
+from services.ingest.api.collect import ALLOWED, NOT_ALLOWED, READERS, Collect, counted
 
 _LONGEST = 4_096
+_PATHS = {path.encode(): path for path in READERS}
 
 
 class Front:
@@ -17,10 +18,10 @@ class Front:
         self._app = app
         self._collect = collect
 
-    def begin(self, method: bytes, target: bytes, headers: Headers) -> Exchange | Answer | None:
+    def begin(self, method: bytes, target: bytes, head: Head) -> Exchange | Answer | None:
         """A POST on a hot path, for servers that pass it on without ASGI; None for any other request."""
-        path = target.partition(b"?")[0].decode("latin-1").removesuffix("/")
-        return self._collect.begin(method, path, headers) if method == b"POST" and path in READERS else None
+        path = _PATHS.get(target) or target.partition(b"?")[0].decode("latin-1").removesuffix("/")
+        return self._collect.begin(path, head) if method == b"POST" and path in READERS else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -30,10 +31,11 @@ class Front:
         if scope["method"] == "OPTIONS":
             await _preflight(scope, send)
         elif path in READERS:
-            begun = self._collect.begin(scope["method"].encode(), path, scope["headers"])
+            is_post = scope["method"] == "POST"
+            begun = self._collect.begin(path, Fields(scope["headers"])) if is_post else counted(path, NOT_ALLOWED)
             answer = begun if isinstance(begun, Answer) else await _exchanged(begun, receive)
             if answer is not None:
-                headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+                headers = [*answer.headers, *answer.own, (b"content-length", b"%d" % len(answer.body))]
                 await send({"type": "http.response.start", "status": answer.status, "headers": headers})
                 await send({"type": "http.response.body", "body": answer.body})
         else:

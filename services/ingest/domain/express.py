@@ -11,7 +11,7 @@ import msgspec
 
 from jornada.events import WorkspaceId, topic_key
 from jornada.events.touchpoints import CallType, Role
-from jornada.instants import MICROSECOND, micros
+from jornada.instants import MICROSECOND
 from services.ingest.domain.reading import Request, event_of, keyless, only, read_batch, read_events, read_single
 from services.ingest.domain.time import history_limit
 from services.ingest.domain.validation import Arrival, judge, judge_some
@@ -54,6 +54,8 @@ class Sent(Protocol):
 class Judged:
     """All of it is judged by the rules."""
 
+    __slots__ = ("_request", "count")
+
     def __init__(self, request: Request) -> None:
         self._request = request
         self.count = len(request.events)
@@ -71,6 +73,8 @@ class Judged:
 
 class Express:
     """Ordinary events are taken, the others judged; all are judged where a clock runs ahead, by which all are moved."""
+
+    __slots__ = ("_places", "_reading", "_rest", "_slowly", "count")
 
     def __init__(self, reading: Any, slowly: Callable[[], Request]) -> None:
         self._reading, self._slowly = reading, slowly
@@ -115,9 +119,9 @@ _SLOWLY: dict[Form, Callable[[bytes, Any], Request]] = {
 }
 
 
-def _about(arrival: Arrival) -> tuple[bytes, bytes, int, str, int]:
+def _about(arrival: Arrival) -> tuple[bytes, bytes, int, int, Arrival]:
     record, about, history = _begins(arrival.workspace, arrival.source, arrival.role)
-    return record, about, micros(arrival.received_at), arrival.request_id, history
+    return record, about, history, arrival.at, arrival
 
 
 @lru_cache(1_000)

@@ -1,14 +1,16 @@
 """The rules of an event, each with its code; the first that does not hold refuses it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, get_args
+from functools import cached_property
+from typing import Any, get_args
 
 import msgspec
 import xxhash
 
 from jornada.events import MessageId, Rejection, Touchpoint, WorkspaceId, derived_id, encode, topic_key
 from jornada.events.touchpoints import CallType, Role
+from jornada.instants import instant
 from services.ingest.domain import time
 from services.ingest.domain.codes import Refusal
 from services.ingest.domain.faithful import Unfaithful
@@ -26,14 +28,23 @@ _MILLISECOND = timedelta(milliseconds=1)
 _canonical = msgspec.json.Encoder(order="deterministic")
 
 
-class Arrival(NamedTuple):
-    """Who sent a request, when it arrived, and the id drawn for it, from which the ids of its events derive."""
+class Arrival:
+    """Who sent a request, and `at` which microsecond since 1970 it arrived. The rest is made for who asks for it."""
 
-    workspace: WorkspaceId
-    source: str
-    role: Role
-    received_at: datetime
-    request_id: str
+    def __init__(self, workspace: WorkspaceId, source: str, role: Role, at: int, draw: Callable[[], str]) -> None:
+        self.workspace, self.source, self.role = workspace, source, role
+        self.at = at
+        self._draw = draw
+
+    @cached_property
+    def received_at(self) -> datetime:
+        """When it arrived."""
+        return instant(self.at)
+
+    @cached_property
+    def request_id(self) -> str:
+        """The id drawn for it, from which the ids of its events derive."""
+        return self._draw()
 
 
 class _Refused(Exception):

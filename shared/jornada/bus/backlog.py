@@ -37,12 +37,12 @@ class Call:
 
     __slots__ = ("_error", "_then", "is_over", "portions", "until")
 
-    def __init__(self, until: float, portions: int) -> None:
+    def __init__(self, until: float, portions: int, then: Then | None = None) -> None:
         self.until = until
         self.portions = portions
         self.is_over = False
         self._error: Exception | None = None
-        self._then: Then | None = None
+        self._then = then
 
     def tell(self, then: Then) -> None:
         """Lets `then` hear of the outcome, now if it is known."""

@@ -70,7 +70,7 @@ class KafkaBus:
 
     def submit(self, records: Sequence[Record], deadline: float, then: Then) -> bool:
         """As `publish`, of packed records."""
-        if not records or not self._checked or not isinstance(records, Packed):
+        if not self._checked or not isinstance(records, Packed) or not records.written:
             return False
         return self._producer.submit(records, monotonic() + deadline, then)
 

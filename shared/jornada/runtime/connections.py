@@ -2,21 +2,21 @@
 
 import asyncio
 from collections.abc import Coroutine
-from functools import partial
+from functools import lru_cache, partial
 from time import monotonic
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from jornada.web import Answer, Begin, Exchange, Headers, Problem
+from jornada.web import Answer, Begin, Exchange, Fields, Headers, Problem
 
 try:
     from jornada_express import whole
 except ImportError:
 
-    def whole(data: bytes) -> tuple[bytes, Headers, int] | None:
-        """Target, headers and where the body begins, of an ordinary request that is there as a whole."""
+    def whole(data: bytes) -> Any:
+        """Head, target and body of an ordinary request that is there as a whole, else None."""
 
 
 HEADER_SECONDS = 10.0
@@ -75,19 +75,21 @@ class Connection(HttpToolsProtocol):
 
     def _takes_whole(self, data: bytes) -> bool:
         """Takes a request for an exchange, if it is there as a whole; the parser never hears of it."""
-        read = whole(data)
-        if read is None:
+        request = whole(data)
+        if request is None:
             return False
-        target, headers, at = read
-        begun = self._begin(b"POST", target, headers)  # type: ignore[misc]
+        begun = self._begin(b"POST", request.target, request)  # type: ignore[misc]
         if begun is None:
             return False
-        self._stop_waiting()
+        if self._until is not None:
+            self._stop_waiting()
         self._head_bytes = 0
-        self._exchange(begun, keep_alive=True)
-        if not self.cycle.response_complete:
-            self.on_body(data[at:])
-            self._complete()
+        if isinstance(begun, Answer):
+            self._send(begun, keep_alive=True)
+            return True
+        self.cycle = direct = _Direct(begun, keep_alive=True)
+        self._take(direct, request.body)
+        self._complete(direct)
         return True
 
     def on_response_complete(self) -> None:
@@ -132,17 +134,14 @@ class Connection(HttpToolsProtocol):
         if type(self.cycle) is not _Direct:
             super().on_body(body)
         elif not self.cycle.response_complete:
-            answer = self.cycle.exchange.take(body)
-            if answer is not None:
-                self.cycle.exchange.end()
-                self._answered(self.cycle, answer)
+            self._take(self.cycle, body)
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
             return
         self._awaited, self._head_bytes = _IDLE, 0
         if type(self.cycle) is _Direct:
-            self._complete()
+            self._complete(self.cycle)
         else:
             super().on_message_complete()
 
@@ -150,23 +149,25 @@ class Connection(HttpToolsProtocol):
         """What comes after the head: an exchange of the application's, or uvicorn's own way."""
         begun = None
         if self._begin is not None and self._idle():
-            begun = self._begin(self.parser.get_method(), self.url, self.headers)
+            begun = self._begin(self.parser.get_method(), self.url, Fields(self.headers))
         if begun is None:
             self._by_asgi()
             return
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        self._exchange(begun, keep_alive=keep_alive)
-        if self.expect_100_continue and not self.cycle.response_complete:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def _exchange(self, begun: Exchange | Answer, *, keep_alive: bool) -> None:
         self.cycle = direct = _Direct(begun, keep_alive=keep_alive)
         if isinstance(begun, Answer):
             self._answered(direct, begun)
+        elif self.expect_100_continue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _complete(self) -> None:
+    def _take(self, direct: "_Direct", body: bytes) -> None:
+        answer = direct.exchange.take(body)
+        if answer is not None:
+            direct.exchange.end()
+            self._answered(direct, answer)
+
+    def _complete(self, direct: "_Direct") -> None:
         """The body of an exchange is there."""
-        direct = self.cycle
         if not direct.response_complete:
             direct.more_body = False
             rest = direct.exchange.answer(partial(self._served, direct))
@@ -199,13 +200,16 @@ class Connection(HttpToolsProtocol):
 
     def _answered(self, direct: "_Direct", answer: Answer) -> None:
         direct.response_started = direct.response_complete = True
+        self._send(answer, keep_alive=direct.keep_alive)
+
+    def _send(self, answer: Answer, *, keep_alive: bool) -> None:
         if self.transport.is_closing():
             return
-        if direct.keep_alive:
-            self._write(answer, [])
+        if keep_alive:
+            self._write(answer)
             self.on_response_complete()
         else:
-            self._write(answer, [_CLOSE])
+            self._write(answer, _CLOSE)
             self.transport.close()
 
     def _decline(self, rest: bytes) -> None:
@@ -250,15 +254,15 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         if not self.transport.is_closing():
-            self._write(problem.answer(), [_CLOSE])
+            self._write(problem.answer(), _CLOSE)
             self._stop_waiting()
             self.transport.close()
 
-    def _write(self, answer: Answer, more: Headers) -> None:
-        length = (b"content-length", b"%d" % len(answer.body))
-        headers = [*self.server_state.default_headers, *answer.headers, length, *more]
-        lines = b"\r\n".join([b": ".join(header) for header in headers])
-        self.transport.write(b"".join([STATUS_LINE[answer.status], lines, b"\r\n\r\n", answer.body]))
+    def _write(self, answer: Answer, more: Headers = ()) -> None:
+        begins = _beginning(answer.status, tuple(self.server_state.default_headers), answer.headers)
+        lines = b"".join([b"%b: %b\r\n" % field for field in answer.own + more])
+        body = answer.body
+        self.transport.write(b"%b%bcontent-length: %d\r\n\r\n%b" % (begins, lines, len(body), body))
 
 
 class _Direct:
@@ -274,7 +278,14 @@ class _Direct:
         self.response_started = self.response_complete = self.disconnected = False
 
 
-_CLOSE = (b"connection", b"close")
+@lru_cache(256)
+def _beginning(status: int, *headers: Headers) -> bytes:
+    """What all answers of a kind begin with, within the same second."""
+    lines = [b"%b: %b\r\n" % field for each in headers for field in each]
+    return b"".join([STATUS_LINE[status], *lines])
+
+
+_CLOSE: Headers = ((b"connection", b"close"),)
 _BROKEN = Problem(400, "bad_request", "This is no HTTP/1.1 request.")
 _TOO_LARGE = Problem(431, "headers_too_large", f"Headers may have at most {HEADER_BYTES} bytes.")
 _HEAD_TOO_SLOW = Problem(408, "headers_too_slow", "The headers did not arrive in time.")

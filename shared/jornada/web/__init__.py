@@ -2,7 +2,7 @@
 
 from jornada.web.app import Check, application
 from jornada.web.auth import Gate
-from jornada.web.exchange import Answer, Begin, Exchange, Headers
+from jornada.web.exchange import Answer, Begin, Exchange, Fields, Head, Headers
 from jornada.web.pages import Limit, Page, cursor_of, id_after, number_after, position_of
 from jornada.web.problems import Problem
 from jornada.web.references import Reference, parse_reference
@@ -12,7 +12,9 @@ __all__ = [
     "Begin",
     "Check",
     "Exchange",
+    "Fields",
     "Gate",
+    "Head",
     "Headers",
     "Limit",
     "Page",

@@ -20,6 +20,7 @@ ECHO = 64
 """The most characters of a caller's input that an error says back."""
 _UNREAD = "Send JSON, with the header Content-Type: application/json."
 """To whom sends it as a form, which is what `curl -d` does."""
+_HEADERS = ((b"content-type", b"application/problem+json"),)
 
 
 class Problem(Anticipated):
@@ -46,15 +47,14 @@ class Problem(Anticipated):
             "message": self.message,
             **self.more,
         }
-        headers = [(b"content-type", b"application/problem+json")]
-        if self.retry_after is not None:
-            headers.append((b"retry-after", b"%d" % self.retry_after))
-        return Answer(self.status, headers, msgspec.json.encode(document))
+        own = () if self.retry_after is None else ((b"retry-after", b"%d" % self.retry_after),)
+        return Answer(self.status, _HEADERS, msgspec.json.encode(document), own)
 
     def response(self) -> Response:
         """As the framework sends it."""
-        status, headers, body = self.answer()
-        return Response(body, status, {name.decode(): value.decode() for name, value in headers})
+        answer = self.answer()
+        headers = {name.decode(): value.decode() for name, value in answer.headers + answer.own}
+        return Response(answer.body, answer.status, headers)
 
 
 def unavailable(retry_after: int = 2) -> Problem:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -143,7 +144,8 @@ def packed(values: Sequence[str], topic: str = TOPIC, headers: Headers = ()) -> 
 
     events = [{"type": "track", "event": value, "userId": "customer"} for value in values]
     reading = jornada_express.read(json.dumps({"batch": events}).encode(), "batch")
-    return Packed(topic, headers, reading.packed(b"{", b"", 1_800_000_000_000_000, "request", 1 << 60, headers))
+    arrival = SimpleNamespace(request_id="request")
+    return Packed(topic, headers, reading.packed(b"{", b"", 1 << 60, 1_800_000_000_000_000, arrival, headers))
 
 
 def starting_at(ends: Mapping[Partition, int]) -> Positions:

@@ -10,7 +10,7 @@ import uvicorn
 
 from jornada.runtime import connections
 from jornada.runtime.connections import Connection
-from jornada.web import Answer, Exchange, Headers
+from jornada.web import Answer, Exchange, Head
 
 REST = 0.4
 
@@ -29,11 +29,11 @@ class Echo:
     def take(self, part: bytes) -> Answer | None:
         self._parts.append(part)
         self._size += len(part)
-        return Answer(413, [], b"enough") if self._size > self._most else None
+        return Answer(413, (), b"enough") if self._size > self._most else None
 
     def answer(self, then: Callable[[Answer], None]) -> Coroutine[Any, Any, None] | None:
         """The first part says how: `now`, `later` (by a call back), or else by waiting."""
-        answer = Answer(200, [(b"x-way", b"exchange")], b"".join(self._parts))
+        answer = Answer(200, ((b"x-way", b"exchange"),), b"".join(self._parts))
         if self._parts[:1] == [b"now"]:
             then(answer)
         elif self._parts[:1] == [b"later"]:
@@ -53,9 +53,9 @@ class Echo:
 class App:
     """`/echo` is an exchange, `/away` is turned away, all else goes by ASGI."""
 
-    def begin(self, method: bytes, target: bytes, headers: Headers) -> Exchange | Answer | None:
+    def begin(self, method: bytes, target: bytes, head: Head) -> Exchange | Answer | None:
         if target == b"/away":
-            return Answer(503, [], b"later")
+            return Answer(503, (), b"later")
         return Echo(most=100_000) if target == b"/echo" and method == b"POST" else None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
