@@ -163,13 +163,13 @@ class Portion:
 
 
 class Pace:
-    """A clock that all who write share, with a tick every 5 to 20 ms, by load.
+    """A clock that all who write share, with a tick every 5 to 10 ms, by load.
 
     Groups for several partitions of one broker then travel in one request, and a broker is charged by request and
     batch.
     """
 
-    _SECONDS = (0.005, 0.020)
+    _SECONDS = (0.005, 0.010)
     _CROWD = 2
 
     def __init__(self) -> None:
