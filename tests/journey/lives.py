@@ -18,6 +18,7 @@ _PRODUCT = (
     "Trial Started", "Order Completed", "Order Refunded", "Product Viewed", "Product Added", "Application Opened",
     "Feature Used", "Survey Responded", "Referral Made", "Training Completed", "Training Started",
     "Onboarding Step Completed", "Email Opened", "Consent Updated", "Deep Link Opened", "Live Chat Message Sent",
+    "Trial Ended",
 )  # fmt: skip
 _RARE = ("Account Deleted", "Unsubscribed")
 _BILLING = (
@@ -124,7 +125,9 @@ class Lives:
         for account in accounts:
             own: Names = {"group_id": account}
             billed: Names = {"group_id": account, "user_id": self._named("ana")}
-            self._live(self._random.randint(2, 6), [own, billed], source="billing", names=_BILLING[:-1])
+            self._live(
+                self._random.randint(2, 6), [own, billed], source="billing", names=(*_BILLING[:-1], "Trial Started")
+            )
 
     def _kiosk(self) -> None:
         """A device in a hall that everybody uses."""
@@ -197,8 +200,9 @@ class Lives:
                 return {"ticket_id": draw.randint(1, 4), "severity": draw.randint(1, 4)}
             case "Subscription Started" | "Subscription Renewed":
                 return {"renewal_at": later, "auto_renew": draw.random() < 0.4, "plan": "pro", "seats": 3}
-            case "Subscription Cancelled":
-                return {"effective_at": later} if draw.random() < 0.5 else {}
+            case "Subscription Cancelled" | "Trial Started":
+                said = "effective_at" if event == "Subscription Cancelled" else "trial_ends_at"
+                return {said: later} if draw.random() < 0.5 else {}
             case "Consent Updated":
                 return {"channel": "email", "purpose": "news", "status": draw.choice(["granted", "denied", "revoked"])}
             case "Feature Used":

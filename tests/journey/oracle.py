@@ -32,7 +32,8 @@ _CALLS = {"identify": "identified", "alias": "aliased", "group": "grouped", "pag
 _CAMPAIGNED = {"page_viewed", "screen_viewed", "deep_link_opened"}
 _KINDS = {
     "Signed Up": "signed_up", "Account Created": "signed_up", "Signed In": "signed_in",
-    "Account Deleted": "account_deleted", "Trial Started": "trial_started", "Order Completed": "purchased",
+    "Account Deleted": "account_deleted", "Trial Started": "trial_started",
+    "Trial Ended": "trial_ended", "Order Completed": "purchased",
     "Order Refunded": "refunded", "Product Viewed": "product_viewed", "Product Added": "cart_changed",
     "Application Opened": "app_opened", "Feature Used": "feature_used", "Survey Responded": "survey_responded",
     "Referral Made": "referral_made", "Training Completed": "training_completed",
@@ -220,13 +221,17 @@ def _customer(who: Person, theirs: Sequence[Event], as_of: datetime, rules: Rule
         "use": None if last is None else [len(days), last, _own_gap(days, rules)],
         "traits": _traits(counted),
         "tickets": _tickets(counted),
+        "trial": _trial(counted, counted),
         "account": grouped[-1] if grouped else None,
     }
 
 
 def _account(account: str, own: Sequence[Event], shares: Sequence[Sequence[Event]]) -> dict[str, Any] | None:
     counted = sorted((each for part in (own, *shares) for each in part if not each.ours), key=lambda each: each.when)
-    return _sums(counted) | {"identifiers": [f"account:{account}"], "people": len(shares)} if counted else None
+    if not counted:
+        return None
+    about = {"identifiers": [f"account:{account}"], "people": len(shares), "trial": _trial(counted, own)}
+    return _sums(counted) | about
 
 
 def _sums(counted: Sequence[Event]) -> dict[str, Any]:
@@ -269,6 +274,20 @@ def _tickets(counted: Sequence[Event]) -> list[Any]:
     """How many there ever were, and the open ones."""
     standing = {str(each.properties["ticket_id"]): each.kind for each in counted if each.kind.startswith("ticket_")}
     return [len(standing), sorted(name for name, kind in standing.items() if kind != "ticket_resolved")]
+
+
+def _trial(counted: Sequence[Event], contract: Sequence[Event]) -> list[int | None]:
+    """When the latest trial began and ends: as was said last, or when the next contract came, if it came before."""
+    said = [event for event in counted if event.kind.startswith("trial_")]
+    begins = max((event.us for event in said if event.kind == "trial_started"), default=None)
+    ends = None
+    if said and said[-1].kind == "trial_ended":
+        ends = said[-1].us
+    elif said and "trial_ends_at" in said[-1].properties:
+        ends = (datetime.fromisoformat(said[-1].properties["trial_ends_at"]) - _EPOCH) // timedelta(microseconds=1)
+    signed = {"subscription_started", "subscription_renewed"}
+    ending = [event.us for event in contract if begins is not None and event.kind in signed and event.us > begins]
+    return [begins, min([*ending, *([] if ends is None else [ends])], default=None)]
 
 
 def _stages(counted: Sequence[Event], as_of: datetime, rules: RuleSet) -> list[list[Any]]:

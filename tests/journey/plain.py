@@ -22,6 +22,8 @@ def plain(document: Mapping[str, Any], path: Sequence[Mapping[str, Any]], accoun
         },
         "revenue": {each["currency"]: str(Decimal(each["amount"]).normalize()) for each in measures.get("revenue", [])},
     }
+    billing = measures.get("billing", {})
+    told["trial"] = [_us(at) if (at := billing.get(name)) else None for name in ("trial_started_at", "trial_ends_at")]
     if "segments" not in document:
         return told | {"people": measures.get("people", 0)}
     steps = path[::-1]

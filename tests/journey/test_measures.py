@@ -57,6 +57,7 @@ _EVENTS = (
     "Support Ticket Created", "Support Ticket Replied", "Support Ticket Resolved", "Support Ticket Reopened",
     "Support Ticket Escalated", "Survey Responded", "Feedback Answered", "Contact Logged", "Training Assigned",
     "Training Started", "Training Completed", "Onboarding Step Completed", "Invoice Overdue", "Payment Recovered",
+    "Trial Started", "Trial Ended", "Subscription Started",
 )  # fmt: skip
 _PROPERTIES = st.fixed_dictionaries(
     {},
@@ -72,6 +73,7 @@ _PROPERTIES = st.fixed_dictionaries(
         "course_id": st.sampled_from(["a", "b", "cc"]),
         "step": st.sampled_from(["a", "b"]),
         "invoice_id": st.sampled_from(["a", "b"]),
+        "trial_ends_at": st.sampled_from(["2026-01-09", "2026-01-15T08:00:00-03:00", "soon"]),
     },
 )
 

@@ -80,6 +80,8 @@ ACCOUNTS = [
                properties={"plan": "pro", "mrr": 49.9, "currency": "brl", "seats": 3}),
     touchpoint("g8", 7, event="Payment Failed", group_id="acme", user_id="ana", role="billing"),
     touchpoint("g9", 8, event="Support Ticket Created", user_id="bia", properties={"ticket_id": "7", "severity": 1}),
+    touchpoint("try1", 5.5, event="Trial Started", user_id="bia", properties={"trial_ends_at": "2026-02-01"}),
+    touchpoint("try2", 2.5, event="Trial Started", user_id="ana", properties={"trial_ends_at": "2026-03-01"}),
 ]  # fmt: skip
 KIOSK = [
     *(touchpoint(f"k{n}", n / 10, anonymous_id="kiosk", user_id=f"user{n}") for n in range(52)),
@@ -120,6 +122,9 @@ LIFE = [
     touchpoint("o3", 130, event="Subscription Renewed", user_id="ana", role="billing"),
     touchpoint("o4", 131, type="group", user_id="ana", group_id="acme"),
     touchpoint("o5", 140, event="Account Deleted", group_id="acme", role="billing"),
+    touchpoint("try3", 100, event="Trial Started", user_id="ana", properties={"trial_ends_at": "2026-05-20"}),
+    touchpoint("try4", 119, event="Trial Ended", user_id="ana"),
+    touchpoint("try5", 119.5, event="Trial Started", user_id="ana", properties={"trial_ends_at": "2026-06-20"}),
 ]  # fmt: skip
 MAIL = {"email": "ana@example.com"}
 EMAILS = [

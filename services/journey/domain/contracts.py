@@ -4,8 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from services.journey.domain.reading import Key
-from services.journey.domain.state import Contract
+import msgspec
+
+from jornada.instants import micros
+from services.journey.domain.parts.joining import Register, either
+from services.journey.domain.reading import Key, dated
+from services.journey.domain.state import TRIAL, Contract
 
 _DAY = 86_400_000_000
 _UNPAID = 7 * _DAY
@@ -97,6 +101,27 @@ def cancels_at(contract: Sequence[Contract]) -> int | None:
         elif kind in STARTS:
             ends = None
     return ends
+
+
+class Trial(NamedTuple):
+    """The latest trial, in microseconds: when it began and when it ends, None where nobody said so."""
+
+    begins: int | None
+    ends: int | None
+
+
+def trial(billing: Mapping[str, Register], contract: Sequence[Contract]) -> Trial:
+    """The latest trial: over when somebody said, or when a contract starts or is renewed while it runs."""
+    begins, ends = (_stated(billing.get(name)) for name in TRIAL)
+    if begins is None:
+        return Trial(None, ends)
+    signed = next((us for us, _, kind, _ in contract if kind in STARTS and us > begins), None)
+    return Trial(begins, either(ends, signed, min))
+
+
+def _stated(register: Register | None) -> int | None:
+    at = None if register is None else dated(msgspec.json.decode(register[2]))
+    return None if at is None else micros(at)
 
 
 def _between(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jornada.events import Money
-from jornada.instants import micros
+from jornada.instants import instant, micros
 from services.journey.domain import state as states
 from services.journey.domain.contracts import STARTS
 from services.journey.domain.parts import halvings, invoices, learning, surveys, tickets
@@ -128,7 +128,7 @@ def _contract(reading: Reading) -> list[states.Contract]:
 
 def _billing(reading: Reading) -> dict[str, Register]:
     if reading.kind not in BILLING:
-        return {}
+        return _trial(reading)
     given = reading.properties
     facts: dict[str, Any] = {
         "plan": given.get("plan") if isinstance(given.get("plan"), str) else None,
@@ -137,6 +137,18 @@ def _billing(reading: Reading) -> dict[str, Register]:
         "mrr": _money(given.get("mrr"), given.get("currency")),
     }
     return {name: _register(reading, value) for name, value in facts.items() if value is not None}
+
+
+def _trial(reading: Reading) -> dict[str, Register]:
+    given, at = reading.properties, instant(reading.key[0])
+    match reading.kind:
+        case "trial_started":
+            ends = dated(given.get("trial_ends_at")) or dated(given.get("trial_end_date"))
+            return {"trial_started_at": _register(reading, at), "trial_ends_at": _register(reading, ends)}
+        case "trial_ended":
+            return {"trial_ends_at": _register(reading, at)}
+        case _:
+            return {}
 
 
 def _money(value: Any, currency: Any) -> Money | None:

@@ -207,6 +207,7 @@ def _billing(state: State) -> Billing | None:
     if not state.billing and not state.contract and state.invoices == invoices.NONE:
         return None
     unpaid, cancels = contracts.unpaid_since(state.contract), contracts.cancels_at(state.contract)
+    begins, ends = contracts.trial(state.billing, state.contract)
     facts = {name: msgspec.json.decode(register[2]) for name, register in state.billing.items()}
     plan, seats, mrr = facts.get("plan"), facts.get("seats"), facts.get("mrr")
     return Billing(
@@ -221,6 +222,8 @@ def _billing(state: State) -> Billing | None:
         overdue={name: instant(us) for name, us in state.invoices.open().items()},
         plan_at=_stated(state, "plan"),
         seats_at=_stated(state, "seats"),
+        trial_started_at=None if begins is None else instant(begins),
+        trial_ends_at=None if ends is None else instant(ends),
     )
 
 

@@ -13,7 +13,7 @@ from services.journey.domain.parts.surveys import Surveys
 from services.journey.domain.parts.tickets import Tickets
 from services.journey.domain.reading import Key
 
-FOLD = 5
+FOLD = 6
 """The number of this fold. It grows with every change of what a state means; lower ones are folded again first."""
 
 MOST_TRAITS = 200
@@ -26,6 +26,9 @@ MOST_ACCOUNT_TRAITS = 2_000
 MOST_CURRENCIES = 100
 MOST_CONSENTS = 500
 DAYS_COUNTED = 400
+
+TRIAL = ("trial_started_at", "trial_ends_at")
+"""What `billing` holds of a trial, the latest said of each: where a trial names no end, that there is none."""
 
 Seen = tuple[int, int, str, int]
 """How often a kind was seen, first at (microseconds, message id), last at."""
@@ -133,15 +136,19 @@ def latest_groups(groups: Mapping[str, Key]) -> Mapping[str, Key]:
 
 
 def share(state: State, account: str) -> State:
-    """What a person's touchpoints add to their account: all but what is the person's own."""
+    """What a person's touchpoints add to their account: all but what is the person's own.
+
+    A person's contract is their own, a trial is their account's too: it is they who try.
+    """
     traits = dict(state.account_traits.get(account, {}))
+    billing = {name: traits[name] for name in ("plan", "seats", "renewal_at", "mrr") if name in traits}
     return msgspec.structs.replace(
         state,
         known=None,
         traits=traits,
         contract=[],
         invoices=invoices.NONE,
-        billing={name: traits[name] for name in ("plan", "seats", "renewal_at", "mrr") if name in traits},
+        billing=billing | {name: state.billing[name] for name in TRIAL if name in state.billing},
         consents={},
         groups={},
         account_traits={},

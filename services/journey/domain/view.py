@@ -97,6 +97,10 @@ class StateView:
         register = self.state.billing.get(name)
         return None if register is None else msgspec.json.decode(register[2])
 
+    def trial(self) -> contracts.Trial:
+        """The latest trial."""
+        return contracts.trial(self.state.billing, self.state.contract)
+
     def feedback(self, survey: str) -> Decimal | None:
         """The latest score of a survey."""
         answer = self.state.surveys.latest(survey)
@@ -191,8 +195,10 @@ DATES: Mapping[str, Dated] = {
     "last_seen_at": Dated("the latest touchpoint", lambda view: view.state.last and view.state.last[0]),
     "use.last_value_at": Dated("the latest act of use", _last_value),
     "billing.renewal_at": Dated("when the contract renews", lambda view: instant_of(view.billing("renewal_at"))),
+    "billing.trial_started_at": Dated("when the latest trial started", lambda view: view.trial().begins),
+    "billing.trial_ends_at": Dated("when it ends, or ended", lambda view: view.trial().ends),
     "billing.cancels_at": Dated(
-        "when it ends, by a cancellation that stands", lambda view: contracts.cancels_at(view.state.contract)
+        "when the contract ends, by a cancellation that stands", lambda view: contracts.cancels_at(view.state.contract)
     ),
     "billing.payment_failed_since": Dated(
         "the first failure after the last recovery", lambda view: contracts.unpaid_since(view.state.contract)

@@ -6,7 +6,7 @@ Every part falls or stays as time passes, so the whole does.
 from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
-from jornada.events import Billing, JourneySnapshot, OpenTicket, Support, Use
+from jornada.events import Billing, JourneySnapshot, Measures, OpenTicket, Support, Use
 from jornada.instants import micros
 from services.scoring.domain.profiles import COMPONENTS, BillingRule, ComponentName, Profile, SupportRule, UseRule
 from services.scoring.domain.shapes import DAY, ramp, saturate
@@ -90,6 +90,15 @@ class BillingCourse:
         return self._rule.failed * (1.0 - ramp((at - self._since) / DAY, 0.0, self._rule.gone_in_days))
 
 
+def contracted(measures: Measures) -> Billing | None:
+    """What is known of a contract and of how it is paid: a trial alone says nothing of either."""
+    billing = measures.billing
+    if billing is None or (billing.trial_started_at is None and billing.trial_ends_at is None):
+        return billing
+    tried = Billing(trial_started_at=billing.trial_started_at, trial_ends_at=billing.trial_ends_at)
+    return None if billing == tried else billing
+
+
 def _takes(ticket: OpenTicket, rule: SupportRule) -> float:
     severity = min(max(ticket.severity, 1), len(rule.takes))
     return min(rule.takes[severity - 1] * (rule.reopened if ticket.reopened else 1.0), rule.at_most)
@@ -136,8 +145,9 @@ def _parts(journey: JourneySnapshot, profile: Profile, connected: Collection[str
     if measures.use is not None and measures.use.days_decayed:
         parts["use"] = UseCourse(measures.use, profile.use, micros(journey.first_seen_at))
     parts["support"] = SupportCourse(measures.support, profile.support)
-    if measures.billing is not None:
-        parts["billing"] = BillingCourse(measures.billing, profile.billing)
+    billing = contracted(measures)
+    if billing is not None:
+        parts["billing"] = BillingCourse(billing, profile.billing)
     return [
         (name, parts[name]) for name in COMPONENTS if name in parts and name in connected and name in profile.weights
     ]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from jornada.events import ChurnRisk, Health, JourneySnapshot, Measures, UpsellPropensity
-from services.scoring.domain.course import Course
+from services.scoring.domain.course import Course, contracted
 from services.scoring.domain.health import health
 from services.scoring.domain.profiles import ComponentName, Profile, profile_of
 from services.scoring.domain.risk import churn_risk
@@ -44,6 +44,6 @@ def received(measures: Measures) -> set[ComponentName]:
     parts: tuple[tuple[ComponentName, object], ...] = (
         ("use", measures.use),
         ("support", measures.support),
-        ("billing", measures.billing),
+        ("billing", contracted(measures)),
     )
     return {name for name, part in parts if part is not None}

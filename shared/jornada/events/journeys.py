@@ -92,6 +92,7 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The contract and how it is paid. `payment_failed_since` is the first failure after the last recovery.
 
     `overdue` maps invoices that stand overdue to since when. `plan_at` and `seats_at` are when each was stated.
+    `trial_started_at` and `trial_ends_at` are the latest trial's; it ended where a contract started while it ran.
     """
 
     plan: str | None = None
@@ -103,6 +104,8 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     overdue: dict[str, datetime] = {}
     plan_at: datetime | None = None
     seats_at: datetime | None = None
+    trial_started_at: datetime | None = None
+    trial_ends_at: datetime | None = None
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

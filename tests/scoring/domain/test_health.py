@@ -11,7 +11,7 @@ from jornada.instants import micros
 from services.scoring.domain.course import Course
 from services.scoring.domain.crossing import band_at
 from services.scoring.domain.profiles import APP, BUILT_IN, SUBSCRIPTION, InvalidProfile, Thresholds, validated
-from services.scoring.domain.scores import score
+from services.scoring.domain.scores import received, score
 from tests.scoring.journeys import ALL, AT, connections, journey, journeys, later, use, used_on
 
 MINUTE = timedelta(minutes=1)
@@ -92,6 +92,14 @@ def test_a_component_that_the_workspace_never_received_is_left_out() -> None:
     health = score(journey(), frozenset({"use"}), AT).health
     assert [each.name for each in health.components] == ["use"]
     assert (health.components[0].weight, health.coverage) == (1.0, 1.0)
+
+
+def test_a_trial_alone_says_nothing_of_how_is_paid() -> None:
+    for billing, known in ((Billing(trial_ends_at=AT), 0), (Billing(trial_ends_at=AT, seats=3), 1), (Billing(), 1)):
+        measures = Measures(use=use(), billing=billing)
+        health = score(journey(measures=measures), frozenset({"use", "billing"}), AT).health
+        assert [each.name for each in health.components] == ["use", "billing"][: 1 + known]
+        assert ("billing" in received(measures)) is bool(known)
 
 
 def test_once_support_is_connected_no_tickets_are_a_known_good() -> None:
