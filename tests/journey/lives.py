@@ -18,7 +18,7 @@ _PRODUCT = (
     "Trial Started", "Order Completed", "Order Refunded", "Product Viewed", "Product Added", "Application Opened",
     "Feature Used", "Survey Responded", "Referral Made", "Training Completed", "Training Started",
     "Onboarding Step Completed", "Email Opened", "Consent Updated", "Deep Link Opened", "Live Chat Message Sent",
-    "Trial Ended",
+    "Trial Ended", "Community Post Created", "Idea Submitted",
 )  # fmt: skip
 _RARE = ("Account Deleted", "Unsubscribed")
 _BILLING = (
@@ -153,6 +153,9 @@ class Lives:
         said = {"email": email}
         given: dict[str, Any] = {"traits": said} if self._random.random() < 0.7 else {"context": {"traits": said}}
         given.setdefault("traits", {}).update(name=self._random.choice(["Ana", "Bia", None]), age=len(self.story) % 90)
+        if self._random.random() < 0.6:
+            types = self._random.choice([["community", "vip"], ["dedicated", "co_creation"], "dedicated", [], None])
+            given["traits"].update(relationship_types=types, owner=self._random.choice(["caio@x.com", None]))
         self._add(self._some_day(), type="identify", **given, **named)
 
     def _alias(self, previous: str, user: str) -> None:
@@ -208,7 +211,9 @@ class Lives:
             case "Feature Used":
                 return {"feature": draw.choice(["export", "share"])}
             case _:
-                return {"step": draw.randint(1, 3), "course_id": draw.randint(1, 3)}
+                types = ["dedicated", "community", "self_service", "vip"]
+                about: dict[str, Any] = {"step": draw.randint(1, 3), "course_id": draw.randint(1, 3)}
+                return about | {"relationship_type": draw.choice(types)}
 
 
 def _told(message_id: str, when: datetime, *, source: str = "app", **given: Any) -> Touchpoint:

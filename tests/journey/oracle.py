@@ -45,8 +45,11 @@ _KINDS = {
     "Payment Failed": "payment_failed", "Payment Recovered": "payment_recovered",
     "Invoice Overdue": "invoice_overdue", "Support Ticket Created": "ticket_opened",
     "Support Ticket Resolved": "ticket_resolved", "Support Ticket Reopened": "ticket_reopened",
-    "Contact Logged": "contact_logged",
+    "Contact Logged": "contact_logged", "Community Post Created": "community_post_created",
+    "Idea Submitted": "idea_submitted",
 }  # fmt: skip
+_TYPES = ["personal_assistance", "dedicated", "self_service", "automated", "community", "co_creation"]
+_TYPED = {"community_post_created": "community", "idea_submitted": "co_creation"}
 _BILLING = ("subscription_", "payment_", "invoice_")
 
 
@@ -222,6 +225,8 @@ def _customer(who: Person, theirs: Sequence[Event], as_of: datetime, rules: Rule
         "traits": _traits(counted),
         "tickets": _tickets(counted),
         "trial": _trial(counted, counted),
+        "relationships": relationships(counted),
+        "owner": _traits(counted).get("owner"),
         "account": grouped[-1] if grouped else None,
     }
 
@@ -288,6 +293,28 @@ def _trial(counted: Sequence[Event], contract: Sequence[Event]) -> list[int | No
     signed = {"subscription_started", "subscription_renewed"}
     ending = [event.us for event in contract if begins is not None and event.kind in signed and event.us > begins]
     return [begins, min([*ending, *([] if ends is None else [ends])], default=None)]
+
+
+def relationships(counted: Iterable[Event]) -> list[list[Any]]:
+    """The types that stand, in order, each with when what says so said so first, and what."""
+    first: dict[tuple[str, str], int] = {}
+    standing: set[tuple[str, str]] = set()
+    for event in counted:
+        said = [(_TYPED[event.kind], event.kind)] if event.kind in _TYPED else []
+        if event.kind == "contact_logged":
+            said.append((event.properties.get("relationship_type", ""), event.kind))
+        if "relationship_types" in event.traits:
+            named = event.traits["relationship_types"]
+            named = named if isinstance(named, list) else [named]
+            once = {type_ for type_, source in first if source == "trait"}
+            standing = {each for each in standing if each[0] in named or each[0] not in once}
+            said += [(type_, "trait") for type_ in named]
+        for each in said:
+            if each[0] in _TYPES:
+                first.setdefault(each, event.us)
+                standing.add(each)
+    since = {type_: min((first[each], each[1]) for each in standing if each[0] == type_) for type_, _ in standing}
+    return [[type_, *since[type_]] for type_ in sorted(since)]
 
 
 def _stages(counted: Sequence[Event], as_of: datetime, rules: RuleSet) -> list[list[Any]]:

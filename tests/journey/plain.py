@@ -36,6 +36,10 @@ def plain(document: Mapping[str, Any], path: Sequence[Mapping[str, Any]], accoun
         "use": None if use is None else [use["value_days"], _us(use["last_value_at"]), use["own_gap_days"]],
         "traits": dict(sorted(document["traits"].items())),
         "tickets": [support.get("tickets", 0), sorted(each["ticket_id"] for each in support.get("open", []))],
+        "relationships": [
+            [each["type"], _us(each["since"]), each["source"]] for each in document["relationship_types"]
+        ],
+        "owner": document["owner"],
         "account": account,
     }
 

@@ -125,6 +125,10 @@ LIFE = [
     touchpoint("try3", 100, event="Trial Started", user_id="ana", properties={"trial_ends_at": "2026-05-20"}),
     touchpoint("try4", 119, event="Trial Ended", user_id="ana"),
     touchpoint("try5", 119.5, event="Trial Started", user_id="ana", properties={"trial_ends_at": "2026-06-20"}),
+    touchpoint("say1", 10, type="identify", user_id="ana", traits={"relationship_types": ["community", "dedicated"]}),
+    touchpoint("say2", 9, event="Community Post Created", user_id="ana"),
+    touchpoint("say3", 30, type="identify", user_id="ana", traits={"relationship_types": "dedicated", "owner": "bia"}),
+    touchpoint("say4", 20, event="Contact Logged", user_id="ana", properties={"relationship_type": "self_service"}),
 ]  # fmt: skip
 MAIL = {"email": "ana@example.com"}
 EMAILS = [

@@ -25,6 +25,8 @@ _EVENTS = (
     "Subscription Started",
     "Account Deleted",
     "Referral Made",
+    "Contact Logged",
+    "Idea Submitted",
 )
 _PROPERTIES = st.fixed_dictionaries(
     {},
@@ -42,12 +44,21 @@ _PROPERTIES = st.fixed_dictionaries(
         "channel": st.just("email"),
         "purpose": st.just("marketing"),
         "status": st.sampled_from(["granted", "revoked", "maybe"]),
+        "relationship_type": st.sampled_from(["dedicated", "vip"]),
         "auto_renew": st.booleans(),
         "renewal_at": st.sampled_from(["2026-03-01", "never"]),
         "effective_at": st.sampled_from(["2026-02-01", "2026-02-01T00:00:00Z", "soon"]),
     },
 )
-_JSON = st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3) | st.lists(st.integers(0, 3), max_size=2)
+_TYPES = st.sampled_from(["dedicated", ["dedicated"], ["co_creation", "vip"], []])
+_JSON = (
+    _TYPES
+    | st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.text(max_size=3)
+    | st.lists(st.integers(0, 3), max_size=2)
+)
 
 
 @st.composite
@@ -56,7 +67,7 @@ def readings(draw: st.DrawFn) -> list[Reading]:
     for n in range(draw(st.integers(0, 8))):
         days = draw(st.integers(0, 40)) / 2
         if draw(st.booleans()):
-            traits = draw(st.dictionaries(st.sampled_from(["name", "email", "age"]), _JSON, max_size=3))
+            traits = draw(st.dictionaries(st.sampled_from(["name", "email", "relationship_types"]), _JSON, max_size=3))
             kind = draw(st.sampled_from(["identify", "group"]))
             group = draw(st.sampled_from(["acme", "globex"])) if kind == "group" else None
             told.append(touchpoint(f"m{n}", days, type=kind, user_id="ana", group_id=group, traits=traits))

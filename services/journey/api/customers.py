@@ -55,7 +55,10 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
 
     @app.get("/v1/customers/{ref}", tags=["customers"], responses=web_documents.refusals(AMBIGUOUS))
     async def one(ref: str, principal: Principal = Depends(gate.needs("read")), as_of: AsOf = None) -> Response:
-        """A customer's journey as of an instant: stage, measures, traits."""
+        """A customer's journey as of an instant: stage, measures, traits, owner, relationship types.
+
+        `relationship_types` are the ways in which they are served, each `since` what says so (`source`) said so first.
+        """
         at = documents.instant(as_of, clock.now())
         async with database.transaction([principal.workspace]) as connection:
             id_ = await customer_named(connection, principal.workspace, ref)

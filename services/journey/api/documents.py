@@ -64,6 +64,8 @@ def journey(snapshot: JourneySnapshot) -> dict[str, Any]:
         "version": snapshot.version,
         "identifiers": snapshot.identifiers,
         "traits": snapshot.traits,
+        "owner": _owner(snapshot.traits.get("owner")),
+        "relationship_types": snapshot.relationship_types,
         "rules": snapshot.rules,
         "stage": _stage(snapshot.stage, snapshot.as_of),
         "stages": [{**_stage(each, snapshot.as_of), "left_at": each.left_at} for each in snapshot.stages],
@@ -74,6 +76,11 @@ def journey(snapshot: JourneySnapshot) -> dict[str, Any]:
         "measures": snapshot.measures,
     }
     return document | (_customers_own(snapshot) if snapshot.subject_type == "customer" else {})
+
+
+def _owner(stated: Any) -> str | None:
+    """Who represents us: the trait, where it is a text."""
+    return stated.strip() or None if isinstance(stated, str) else None
 
 
 def _customers_own(snapshot: JourneySnapshot) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from jornada.events import Money
 from jornada.instants import instant, micros
 from services.journey.domain import state as states
 from services.journey.domain.contracts import STARTS
-from services.journey.domain.parts import halvings, invoices, learning, surveys, tickets
+from services.journey.domain.parts import halvings, invoices, learning, relationships, surveys, tickets
 from services.journey.domain.parts.joining import Register
 from services.journey.domain.reading import Key, Reading, amount, dated, nanos, text, whole
 from services.journey.domain.state import EMPTY, State
@@ -64,6 +64,7 @@ def single(reading: Reading) -> State:
         account_traits=_account_traits(reading),
         live=None if touchpoint.history else received,
         history=received if touchpoint.history and touchpoint.role != "import" else None,
+        relationships=relationships.single(reading),
     )
 
 

@@ -18,6 +18,7 @@ from jornada.events import (
     Measures,
     Money,
     OpenTicket,
+    Relationship,
     Stage,
     SubjectId,
     SubjectType,
@@ -28,7 +29,7 @@ from jornada.events import (
 from jornada.instants import instant, micros
 from services.journey.domain import contracts, milestones, silences, stages
 from services.journey.domain.decay import LADDER, decayed, standing, told
-from services.journey.domain.parts import invoices, learning
+from services.journey.domain.parts import invoices, learning, relationships
 from services.journey.domain.parts.surveys import Surveys
 from services.journey.domain.parts.tickets import Ticket
 from services.journey.domain.people import NOBODY, People
@@ -94,6 +95,7 @@ def snapshot(
         former_personas=memberships(standing.stays, "persona", lasting=False),
         live_at=None if state.live is None else instant(state.live),
         history_at=None if state.history is None else instant(state.history),
+        relationship_types=_relationships(state, standing.type),
     )
 
 
@@ -170,6 +172,15 @@ def traits(state: State) -> dict[str, Any]:
         if text != "null" and size <= _TRAITS_BYTES:
             kept[name] = msgspec.json.decode(text)
     return kept
+
+
+def _relationships(state: State, type_: SubjectType) -> list[Relationship]:
+    """A customer's, by all that says so; an account's, as its trait says now, since it says so."""
+    register = state.traits.get(relationships.TRAIT)
+    said = state.relationships
+    if type_ == "account" and register is not None:
+        said = relationships.stated(register[:2], msgspec.json.decode(register[2]))
+    return [Relationship(type=each.type, since=instant(each.since), source=each.source) for each in said.standing()]
 
 
 def _support(state: State) -> Support | None:

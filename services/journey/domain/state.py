@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from services.journey.domain.parts import halvings, invoices, learning, surveys, tickets
+from services.journey.domain.parts import halvings, invoices, learning, relationships, surveys, tickets
 from services.journey.domain.parts.halvings import Halvings
 from services.journey.domain.parts.invoices import Invoices
 from services.journey.domain.parts.joining import Register, either, greatest, latest, merged, newest
 from services.journey.domain.parts.learning import Learning
+from services.journey.domain.parts.relationships import Relationships
 from services.journey.domain.parts.surveys import Surveys
 from services.journey.domain.parts.tickets import Tickets
 from services.journey.domain.reading import Key
@@ -68,6 +69,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     deletions: list[Key] = []
     live: int | None = None
     history: int | None = None
+    relationships: Relationships = relationships.NONE
 
 
 EMPTY = State()
@@ -103,6 +105,7 @@ def join(a: State, b: State) -> State:
         deletions=latest(a.deletions, b.deletions, MOST_DATED),
         live=either(a.live, b.live, max),
         history=either(a.history, b.history, max),
+        relationships=relationships.join(a.relationships, b.relationships),
     )
 
 
@@ -153,6 +156,7 @@ def share(state: State, account: str) -> State:
         groups={},
         account_traits={},
         deletions=[],
+        relationships=relationships.NONE,
     )
 
 

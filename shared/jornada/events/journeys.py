@@ -174,6 +174,14 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     active_people: list[datetime] = []
 
 
+class Relationship(msgspec.Struct, frozen=True, kw_only=True):
+    """A way in which a customer is served: since when, and what says so, `trait` or a kind."""
+
+    type: str
+    since: datetime
+    source: str
+
+
 class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="snapshot"):
     """Where one subject stands, whole. A consumer keeps the highest version and ignores the rest.
 
@@ -207,6 +215,7 @@ class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     former_personas: list[Membership] = []
     live_at: datetime | None = None
     history_at: datetime | None = None
+    relationship_types: list[Relationship] = []
 
 
 class MergedInto(msgspec.Struct, frozen=True, kw_only=True, tag="merged_into"):
