@@ -251,7 +251,21 @@ def _sums(counted: Sequence[Event]) -> dict[str, Any]:
         "seen": [counted[0].us, counted[-1].us],
         "kinds": {kind: [kinds[kind], max(each.us for each in counted if each.kind == kind)] for kind in sorted(kinds)},
         "revenue": {currency: str(amount.normalize()) for currency, amount in sorted(revenue.items())},
+        "feedback": _feedback([event for event in counted if event.kind == "survey_responded"]),
     }
+
+
+def _feedback(answers: Sequence[Event]) -> list[str]:
+    """The mean level of all answers, each weighing half after every 30 days, and what they weigh as of the last."""
+    scales = {"nps": (0, 10), "csat": (1, 5)}
+    levels = []
+    for each in answers:
+        least, most = scales[each.properties["survey_type"]]
+        if least <= each.properties["score"] <= most:
+            levels.append((each.us // 10**6, (each.properties["score"] - least) / (most - least)))
+    weights = [2 ** ((second - levels[-1][0]) / (30 * 86_400)) for second, _ in levels]
+    mean = sum(weight * level for weight, (_, level) in zip(weights, levels, strict=True)) / (sum(weights) or 1)
+    return [f"{mean:.6g}", f"{sum(weights):.6g}"] if levels else []
 
 
 def _sessions(counted: Sequence[Event]) -> list[list[str]]:

@@ -22,6 +22,10 @@ def plain(document: Mapping[str, Any], path: Sequence[Mapping[str, Any]], accoun
         },
         "revenue": {each["currency"]: str(Decimal(each["amount"]).normalize()) for each in measures.get("revenue", [])},
     }
+    fading = measures.get("feedback", {}).get("level_decayed", [])
+    told["feedback"] = [
+        f"{each[part]:.6g}" for each in fading if each["half_life_days"] == 30 for part in ("mean", "weight")
+    ]
     billing = measures.get("billing", {})
     told["trial"] = [_us(at) if (at := billing.get(name)) else None for name in ("trial_started_at", "trial_ends_at")]
     if "segments" not in document:

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 from unittest.mock import patch
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,7 +50,9 @@ def test_the_document_tells_every_measure_and_no_other() -> None:
     rows = re.findall(r"^\| `([a-z_.]+)` \| ([^|]+) \|([^|]*)\| ([^|]+) \|$", TEXT, re.MULTILINE)
     assert sorted(name for name, *_ in rows) == sorted(_names())
     ladder = f"{', '.join(map(str, LADDER))} days"
-    assert {name for name, _, half_life, _ in rows if half_life.strip()} == {"use.days_decayed", "counts"}
+    assert {name for name, _, half_life, _ in rows if half_life.strip()} == {
+        "use.days_decayed", "counts", "feedback.level_decayed"
+    }  # fmt: skip
     assert {half_life.strip() for _, _, half_life, _ in rows if half_life.strip()} == {ladder}
 
 
@@ -317,6 +320,44 @@ def test_feedback_is_told_on_its_scale_and_answered_within_fourteen_days() -> No
     assert (feedback.nps, feedback.csat, feedback.ces, feedback.ces_at) == (9, 8, 4, at(3))
     assert feedback.levels == {"nps": 0.9, "csat": 0.8, "ces": 0.5}
     assert (feedback.answers, feedback.replied) == (4, 3)
+
+
+@given(st.lists(st.tuples(st.integers(0, 400 * 86_400), st.integers(0, 10)), min_size=1, max_size=12), st.randoms())
+def test_a_level_fades_to_the_mean_of_what_is_recent(answers: list[tuple[int, int]], chance: random.Random) -> None:
+    told = [
+        touchpoint(f"m{n}", second / 86_400, event="Survey Responded", user_id="ana",
+                   properties={"survey_type": "nps", "score": score})
+        for n, (second, score) in enumerate(answers)
+    ]  # fmt: skip
+    last = max(second for second, _ in answers)
+    chance.shuffle(told)
+    feedback = measured(*told).feedback
+    assert feedback is not None
+    assert [each.half_life_days for each in feedback.level_decayed] == list(LADDER)
+    for each in feedback.level_decayed:
+        weights = [2 ** ((second - last) / (each.half_life_days * 86_400)) for second, _ in answers]
+        truth = sum(weight * score / 10 for weight, (_, score) in zip(weights, answers, strict=True)) / sum(weights)
+        assert each.mean == pytest.approx(truth, 1e-6, 1e-8)
+        assert each.weight == pytest.approx(sum(weights), 1e-6)
+        assert each.at == at(last / 86_400)
+
+
+def test_a_level_fades_over_all_answers_and_all_surveys() -> None:
+    scored = {"nps": 10, "csat": 1, "ces": 4}
+    told = [
+        touchpoint(f"m{n}", 1, event="Survey Responded", user_id="ana",
+                   properties={"survey_type": survey, "score": scored[survey]})
+        for n, survey in enumerate(["csat", "nps", "ces"] * 50)
+    ]  # fmt: skip
+    feedback = measured(*told, touchpoint("x", 9, event="Survey Responded", user_id="ana")).feedback
+    assert feedback is not None
+    assert feedback.answers == surveys.MOST_ANSWERS
+    assert {(each.mean, each.weight, each.at) for each in feedback.level_decayed} == {(0.5, 150.0, at(1))}
+    ancient = [touchpoint(f"m{n}", -40_000, event="Survey Responded", user_id="ana",
+                          properties={"survey_type": "nps", "score": 9}) for n in range(2)]  # fmt: skip
+    feedback = measured(*ancient).feedback
+    assert feedback is not None
+    assert feedback.level_decayed == []
 
 
 def test_invoices_courses_and_milestones() -> None:

@@ -47,6 +47,17 @@ def plus(a: Sum, b: Sum) -> Sum:
     return _odd((a[0] << (a[1] - exponent)) + (b[0] << (b[1] - exponent)), exponent)
 
 
+def times(a: Sum, number: int) -> Sum:
+    """So many times a sum."""
+    return _odd(a[0] * number, a[1])
+
+
+def quotient(a: Sum, b: Sum) -> float:
+    """A sum divided by one that weighs something, to the nearest number."""
+    shift = a[1] - b[1]
+    return (a[0] << shift) / b[0] if shift >= 0 else a[0] / (b[0] << -shift)
+
+
 def standing(total: Sum, half_life: int, second: int) -> float:
     """A sum as it stands at a second, to the nearest number; 0 where nothing weighs anything."""
     number, unit = _ratio(total, half_life, second)

@@ -11,6 +11,7 @@ from jornada.events import (
     Billing,
     Counted,
     Decayed,
+    DecayedMean,
     Feedback,
     Identifier,
     JourneySnapshot,
@@ -28,7 +29,7 @@ from jornada.events import (
 )
 from jornada.instants import instant, micros
 from services.journey.domain import contracts, milestones, silences, stages
-from services.journey.domain.decay import LADDER, decayed, standing, told
+from services.journey.domain.decay import LADDER, decayed, quotient, standing, told
 from services.journey.domain.parts import invoices, learning, relationships
 from services.journey.domain.parts.surveys import Surveys
 from services.journey.domain.parts.tickets import Ticket
@@ -258,7 +259,22 @@ def _feedback(told: Surveys) -> Feedback | None:
         levels={each.survey: each.level / NANO for each in (nps, csat, ces) if each is not None},
         answers=len(told.answers),
         replied=sum(at is not None for at in replies),
+        level_decayed=_fading(told),
     )
+
+
+def _fading(feedback: Surveys) -> list[DecayedMean]:
+    us = feedback.answers[-1].us
+    return [
+        DecayedMean(
+            half_life_days=half_life,
+            mean=told(quotient(levels, weight) / NANO),
+            weight=told(standing(weight, half_life, us // 1_000_000)),
+            at=instant(us),
+        )
+        for half_life, (weight, levels) in zip(LADDER, feedback.fading, strict=True)
+        if weight[0]
+    ]
 
 
 def _learning(told: learning.Learning) -> Learning | None:

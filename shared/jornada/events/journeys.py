@@ -48,6 +48,18 @@ class Decayed(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class DecayedMean(msgspec.Struct, frozen=True, kw_only=True):
+    """A mean in which every value weighs half after each `half_life_days`; `weight` is the sum as it stood at `at`.
+
+    Until a next value comes the mean stays and its weight goes on halving.
+    """
+
+    half_life_days: int
+    mean: float
+    weight: float
+    at: datetime
+
+
 class Use(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the subject uses the product. A value day is a UTC day with an act of use.
 
@@ -111,7 +123,8 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Feedback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The latest answer to each kind of survey: its score and when; `levels` are the scores on a scale from 0 to 1.
 
-    `replied` is how many of the `answers` (the latest 100) were answered within 14 days.
+    `replied` is how many of the `answers` (the latest 100) were answered within 14 days. `level_decayed` are means over
+    all answers of any survey on that scale, one for each half-life of the ladder (7, 14, 30, 60, 90 days).
     """
 
     nps: int | None = None
@@ -123,6 +136,7 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     levels: dict[str, float] = {}
     answers: int = 0
     replied: int = 0
+    level_decayed: list[DecayedMean] = []
 
 
 class Learning(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -188,6 +202,7 @@ class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     `fold` is the number of the fold that made it. `rules` names the rule set of its stages.
     `touchpoints` is 0 of whom nothing counts any more: a change of what names mean may give all to others, and back.
     `segments` and `personas` are those that the customer is in; `former_…` the latest stays in those they left.
+    `relationship_types` are the ways in which they are served, by type.
     `live_at` is the latest instant at which something that was no history reached us;
     `history_at` the latest receipt of history from a source that is not an import. Equal events may differ in both.
     """

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.journey.domain.decay import LADDER, Sum, moment, plus, times
 from services.journey.domain.parts.joining import latest
 from services.journey.domain.reading import NANO, Key, Reading, amount, nanos
 
@@ -28,12 +29,20 @@ class Answer(NamedTuple):
     level: int
 
 
+Fading = tuple[Sum, Sum]
+"""What all answers weigh, and their levels by what each weighs, each weighing half after every half-life."""
+
+
 class Surveys(msgspec.Struct, frozen=True, array_like=True):
-    """Answers to surveys; replies that name one (place, its message id); when we contacted the customer."""
+    """Answers to surveys; replies that name one (place, its message id); when we contacted the customer.
+
+    `fading` adds up all answers, also those that are no longer told, for each half-life of the ladder.
+    """
 
     answers: list[Answer] = []
     replies: list[tuple[int, str, str]] = []
     contacts: list[Key] = []
+    fading: list[Fading] = []
 
     def of(self, survey: str) -> list[Answer]:
         """The answers to a survey, in order."""
@@ -62,6 +71,7 @@ def join(a: Surveys, b: Surveys) -> Surveys:
         answers=latest(a.answers, b.answers, MOST_ANSWERS),
         replies=latest(a.replies, b.replies, MOST_REPLIES),
         contacts=latest(a.contacts, b.contacts, MOST_REPLIES),
+        fading=_together(a.fading, b.fading),
     )
 
 
@@ -70,7 +80,7 @@ def single(reading: Reading) -> Surveys:
     match reading.kind:
         case "survey_responded":
             answer = _answer(reading)
-            return NONE if answer is None else Surveys(answers=[answer])
+            return NONE if answer is None else Surveys(answers=[answer], fading=_fading(answer))
         case "feedback_answered":
             named = reading.properties.get("feedback_message_id")
             return Surveys(replies=[(*reading.key, named)]) if isinstance(named, str) else NONE
@@ -78,6 +88,17 @@ def single(reading: Reading) -> Surveys:
             return Surveys(contacts=[reading.key])
         case _:
             return NONE
+
+
+def _fading(answer: Answer) -> list[Fading]:
+    weights = (moment(answer.us // 1_000_000, half_life) for half_life in LADDER)
+    return [(weight, times(weight, answer.level)) for weight in weights]
+
+
+def _together(a: list[Fading], b: list[Fading]) -> list[Fading]:
+    if not a or not b:
+        return a or b
+    return [(plus(w, v), plus(m, n)) for (w, m), (v, n) in zip(a, b, strict=True)]
 
 
 def _answer(reading: Reading) -> Answer | None:
