@@ -632,3 +632,33 @@ async def test_how_long_touchpoints_are_kept_is_tried_first_said_and_taken_back(
 
 def _text(days: float) -> str:
     return at(days).isoformat().replace("+00:00", "Z")
+
+
+async def test_what_is_said_with_dates_is_in_the_document_and_may_be_asked_for(served: Served) -> None:
+    mine: dict[str, Any] = {"user_id": "rita", "workspace": served.workspace}
+    told = {"relationship_types": ["dedicated", "vip"], "owner": "caio@example.com"}
+    ends, answer = {"trial_ends_at": "2026-02-05"}, {"survey_type": "csat", "score": 4}
+    await served.send(
+        touchpoint("dated1", 10, type="identify", traits=told, **mine),
+        touchpoint("dated2", 21, event="Trial Started", properties=ends, **mine),
+        touchpoint("dated3", 22, event="Survey Responded", properties=answer, **mine),
+        touchpoint("dated4", 23, event="Idea Submitted", **mine),
+        touchpoint("dated5", 24, type="group", group_id="initech", traits=told, **mine),
+    )
+    document = await served.get("/v1/customers/user_id:rita")
+    dedicated = {"type": "dedicated", "since": "2026-01-11T00:00:00Z", "source": "trait"}
+    creation = {"type": "co_creation", "since": "2026-01-24T00:00:00Z", "source": "idea_submitted"}
+    assert (document["owner"], document["relationship_types"]) == ("caio@example.com", [creation, dedicated])
+    assert document["measures"]["billing"] == {
+        "trial_started_at": "2026-01-22T00:00:00Z", "trial_ends_at": "2026-02-05T00:00:00Z"
+    }  # fmt: skip
+    assert {(each["mean"], each["weight"]) for each in document["measures"]["feedback"]["level_decayed"]} == {(0.75, 1)}
+    past = await served.get("/v1/customers/user_id:rita", as_of="2026-01-12T00:00:00Z")
+    assert (past["relationship_types"], "billing" in past["measures"]) == ([dedicated], False)
+    account = await served.get("/v1/accounts/account:initech")
+    assert account["owner"] == "caio@example.com"
+    assert account["relationship_types"] == [{**dedicated, "since": "2026-01-25T00:00:00Z"}]
+    assert account["measures"]["billing"] == document["measures"]["billing"]
+    ending = {"when": {"until": "billing.trial_ends_at", "at_most": "7 days"}}
+    tried = (await served.client.put("/v1/segments/ending?dry_run=true", json=ending)).json()
+    assert (tried["customers"], tried["entering"]) == (1, 1)

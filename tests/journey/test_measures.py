@@ -157,6 +157,20 @@ _SAID = (
         st.sampled_from(["granted", "revoked"]),
     ),
     st.builds(lambda event: {"event": event}, st.sampled_from(["Subscription Started", "Subscription Cancelled"])),
+    st.builds(
+        lambda event, day: {"event": event, "properties": {"trial_ends_at": f"2026-01-0{day}"}},
+        st.sampled_from(["Trial Started", "Trial Ended", "Subscription Renewed"]),
+        st.integers(0, 9),
+    ),
+    st.builds(
+        lambda types: {"type": "identify", "traits": {"relationship_types": types}},
+        st.sampled_from(["dedicated", ["community", "dedicated"], ["automated"], []]),
+    ),
+    st.builds(
+        lambda survey, score: {"event": "Survey Responded", "properties": {"survey_type": survey, "score": score}},
+        st.sampled_from(["nps", "csat"]),
+        st.integers(1, 9),
+    ),
 )
 _FEW: dict[str, Any] = dict.fromkeys(("MOST_CONTRACT", "MOST_GROUPS", "MOST_CURRENCIES", "MOST_CONSENTS"), 2) | {
     "MOST_TRAITS": 2,
