@@ -31,7 +31,7 @@ from tests.journey.test_order import LATE_ALIAS, LIFE, REUNITED, SHARED, identif
 _HOUR = 3_600_000_000
 _EVENTS = [
     "Signed In", "Signed In", "Report Exported", "Signed Up", "Subscription Started", "Subscription Cancelled",
-    "Account Deleted", "Trial Started", "Trial Ended", None,
+    "Account Deleted", "Trial Started", "Trial Ended", "Idea Submitted", None,
 ]  # fmt: skip
 QUIET = {"silence": "signed_in", "at_least": "14 days"}
 CONDITIONS: dict[str, Any] = {
@@ -41,6 +41,12 @@ CONDITIONS: dict[str, Any] = {
     "pro": {"trait": "plan", "is": "pro"},
     "risky": {"stage": "name", "in": ["at_risk", "churned"]},
     "settled": {"all": [{"stage": "age", "at_least": "2 days"}, {"not": {"trait": "plan", "is": "pro"}}]},
+    "served": {
+        "any": [
+            {"since": "relationship.dedicated", "at_least": "3 days"},
+            {"date": "relationship.co_creation", "exists": True},
+        ]
+    },
     "ending": {"until": "billing.trial_ends_at", "at_most": "7 days", "above": "1 hour"},
     "busy": {"any": [{"measure": "touchpoints", "at_least": 4}, {"days": "custom", "within": "1 week", "at_least": 2}]},
 }
@@ -78,7 +84,9 @@ def paths(draw: st.DrawFn) -> list[Touchpoint]:
         event = draw(st.sampled_from(_EVENTS))
         if event is None:
             plan = draw(st.sampled_from(["pro", "free", None]))
-            path.append(touchpoint(f"m{n}", when, type="identify", user_id="ana", traits={"plan": plan}))
+            types = draw(st.sampled_from(["dedicated", ["co_creation"], None]))
+            said = {"plan": plan, "relationship_types": types}
+            path.append(touchpoint(f"m{n}", when, type="identify", user_id="ana", traits=said))
         else:
             given_ = {"trial_ends_at": at(when + draw(st.integers(0, 60)) / 4).isoformat()}
             path.append(touchpoint(f"m{n}", when, event=event, user_id="ana", properties=given_))

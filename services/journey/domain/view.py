@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +12,7 @@ from jornada.rules.checking import instant_of
 from jornada.rules.terms import TRAIT
 from services.journey.domain import contracts, decay, silences
 from services.journey.domain.decay import LADDER
+from services.journey.domain.parts import relationships
 from services.journey.domain.parts.tickets import Ticket
 from services.journey.domain.reading import NANO
 from services.journey.domain.rules import STAGES, RuleSet
@@ -140,6 +141,10 @@ def _answered(view: StateView, survey: str) -> int | None:
     return None if answer is None else answer.us
 
 
+def _served_so_since(view: StateView, type_: str) -> int | None:
+    return next((each.since for each in view.state.relationships.standing() if each.type == type_), None)
+
+
 def _revenue(view: StateView, currency: str) -> Decimal:
     return Decimal(view.state.revenue.get(currency, 0)) / NANO
 
@@ -210,6 +215,9 @@ DATES: Mapping[str, Dated] = {
     ),
     "feedback.ces_at": Dated("the latest CES answer", lambda view: _answered(view, "ces")),
     "feedback.csat_at": Dated("the latest CSAT answer", lambda view: _answered(view, "csat")),
+} | {
+    f"relationship.{type_}": Dated("since when they are served so", partial(_served_so_since, type_=type_))
+    for type_ in relationships.TYPES
 }
 
 TERMS = Terms(
