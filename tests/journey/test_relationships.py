@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 
 from jornada.db import Database
 from jornada.events import Touchpoint
+from jornada.rules import holds, next_change, parse
 from services.journey.api import documents
 from services.journey.domain import folding
 from services.journey.domain.parts.relationships import ACTS, TYPES
 from services.journey.domain.reading import read
+from services.journey.domain.rules import SUBSCRIPTION
+from services.journey.domain.stages import timeline
+from services.journey.domain.view import TERMS, StateView
 from services.journey.domain.vocabulary import KINDS
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
@@ -98,6 +102,18 @@ def test_what_the_trait_leaves_out_later_is_withdrawn_whoever_said_it_before(val
     assert types(*before, said("m4", 3, value), act("m5", 4, "Community Post Created")) == ["community"]
     assert types(*before, said("m4", 3, value), said("m5", 4, "community")) == ["community"]
     assert types(*before, said("m0", 0.5, value)) == ["community"]
+
+
+def test_conditions_ask_since_when_a_type_stands_and_know_when_that_turns_them() -> None:
+    whole = folding.fold(read(each) for each in (contact("m1", 2, "dedicated"), said("m2", 3, ["community"])))
+    view = StateView(whole, SUBSCRIPTION, timeline(whole, SUBSCRIPTION))
+    assert {type_: view.date(f"relationship.{type_}") for type_ in TYPES} == dict.fromkeys(TYPES) | {
+        "dedicated": since(2), "community": since(3)
+    }  # fmt: skip
+    month = parse({"since": "relationship.dedicated", "at_least": "30 days"}, TERMS)
+    assert next_change(month, view, since(3)) == since(32)
+    assert not holds(month, view, since(32) - 1)
+    assert holds(month, view, since(32))
 
 
 async def test_the_document_tells_types_and_owner_also_of_accounts_and_as_of_an_instant(database: Database) -> None:
