@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -232,6 +233,52 @@ async def test_who_comes_while_the_line_is_long_is_turned_away_browsers_last(
     assert isinstance(ingest.app.begin(b"POST", b"/v1/batch", head), Answer) == away, "the body would be read"
     assert ingest.app.begin(b"OPTIONS", b"/v1/batch", Fields([])) is None
     assert ingest.app.begin(b"GET", b"/v1/rejections", Fields([])) is None
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_who_finds_the_line_long_once_their_body_is_there_is_turned_away(
+    known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest = Ingest()
+    if known:
+        await ingest.post("/v1/batch", batch(event()))
+    begun = ingest.collect.begin("/v1/batch", Fields([(b"x-write-key", KEY.encode())]))
+    assert not isinstance(begun, Answer)
+    begun.take(batch(event(messageId="late")))
+    monkeypatch.setattr(ingest.limits.turns, "wait", lambda: 0.7)
+    said: list[Answer] = []
+    waiting = begun.answer(said.append)
+    assert waiting is not None
+    await waiting
+    assert [each.status for each in said] == [503]
+    assert len(ingest.bus.records) == known
+
+
+async def test_who_comes_while_the_stream_lags_behind_is_turned_away_until_it_took_what_waits() -> None:
+    ingest = Ingest(patience=5)
+    ingest.bus.gate = asyncio.Event()
+    sending: list[asyncio.Task[httpx.Response]] = []
+    async with asyncio.timeout(10):
+        for number in range(10):
+            events = [event(messageId=f"{number}-{each}", properties={"x": "y" * 30_000}) for each in range(15)]
+            sending.append(asyncio.create_task(ingest.post("/v1/batch", batch(*events))))
+            while ingest.bus.attempts <= number:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        answer = await ingest.post("/v1/batch", batch(event()))
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "overloaded", "1")
+    ingest.bus.gate.set()
+    assert {(await each).status_code for each in sending} == {200}
+    assert (await ingest.post("/v1/batch", batch(event()))).status_code == 200
+
+
+async def test_a_request_that_fails_is_no_sign_of_life_of_the_stream() -> None:
+    ingest = Ingest()
+    ingest.limits.stream.give(5 * MEGABYTE)
+    ingest.clock.seconds = 10.0
+    ingest.bus.away = True
+    for _ in range(2):
+        answer = await ingest.post("/v1/batch", batch(event()))
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
 async def test_an_event_above_a_customers_limit_is_refused_kept_and_the_rest_goes_on() -> None:

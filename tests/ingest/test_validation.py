@@ -200,6 +200,13 @@ def test_events_without_an_id_have_theirs_from_the_one_of_their_request() -> Non
     assert [each.message_id for each in verdicts if isinstance(each, Accept)] == ["r-0", "r-1"]
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_refused_event_whose_id_says_nothing_has_none(nothing: str | None) -> None:
+    [verdict] = judged(event(messageId=nothing, userId="null"))
+    assert isinstance(verdict, Reject)
+    assert verdict.rejection.message_id is None
+
+
 def test_the_hash_sees_the_payload_and_neither_key_order_nor_sent_at() -> None:
     def digest(text: str) -> str:
         [verdict] = judge(
