@@ -31,7 +31,7 @@ from jornada.events import TOUCHPOINTS, JourneySnapshot, decode
 
 CUSTOMERS = 5_000
 LOOPS = ("ours", "same_sql", "upsert_copy")
-PEERS = ("quix", "bytewax", "faststream_batch", "faststream_single")
+PEERS = ("quix", "bytewax", "faststream_batch", "faststream_single", "faust_batch", "faust_table")
 EVENTS_A_SECOND = 4_000
 FEW, MANY = 10_000, int(os.environ.get("JORNADA_BENCH_CUSTOMERS", "100000"))
 _CORE = 0
@@ -205,6 +205,8 @@ def _tell(console: Console, samples: Mapping[str, Sequence[Sample]], count: int)
         "bytewax": ("B5 ours / Bytewax", 1.0),
         "faststream_batch": ("B5 ours / FastStream, batches", None),
         "faststream_single": ("B5 ours / FastStream, single", 0.5),
+        "faust_batch": ("B5 ours / Faust, batches", None),
+        "faust_table": ("B5 ours / Faust, tables", 0.25),
     }
     for name, (what, goal) in goals.items():
         if name in each:
@@ -228,6 +230,7 @@ async def _started(name: str, ground: Ground) -> Side:
             "JORNADA_KAFKA_BROKERS": ground.kafka.brokers,
             "BENCH_DATABASE_URL": url,
             "BENCH_TOPIC": topic,
+            "TMPDIR": str(ground.folder),
         },
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

@@ -13,4 +13,4 @@ def micros(at: datetime) -> int:
 
 def instant(us: int) -> datetime:
     """The instant of whole microseconds since 1970."""
-    return EPOCH + timedelta(microseconds=us)
+    return EPOCH + timedelta(0, 0, us)

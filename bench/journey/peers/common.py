@@ -4,12 +4,15 @@ import asyncio
 import os
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
 
-from bench.journey.job import ACCEPT, ADD_TOUCHPOINTS, SAVE_STATES
+from bench.journey.job import ACCEPT, ADD_TOUCHPOINTS, SAVE_STATES, folded, opened, state_of, told
+from jornada.events.codec import encode
+from jornada.events.touchpoints import Touchpoint
 
 BROKERS = os.environ["JORNADA_KAFKA_BROKERS"]
 URL = os.environ["BENCH_DATABASE_URL"]
@@ -73,6 +76,28 @@ class Store:
         if touchpoints:
             await self._connection.execute(ADD_TOUCHPOINTS, *map(list, zip(*touchpoints, strict=True)))
             await self._connection.execute(SAVE_STATES, *map(list, zip(*states, strict=True)))
+
+    async def fold(self, values: Sequence[bytes]) -> Mapping[str, bytes]:
+        """Folds a batch in one transaction; the snapshots to publish, by user."""
+        fresh: dict[str, list[Touchpoint]] = defaultdict(list)
+        touchpoints = {each.message_id: each for each in map(opened, values)}
+        async with self.transaction():
+            new = await self.accepted([(each.source, each.message_id) for each in touchpoints.values()])
+            for each in touchpoints.values():
+                if each.message_id in new:
+                    fresh[each.user_id or ""].append(each)
+            before = await self.states(list(fresh))
+            states = {user: folded(state_of(before.get(user)), theirs) for user, theirs in fresh.items()}
+            snapshots = {user: told(user, theirs[0].anonymous_id or "", states[user]) for user, theirs in fresh.items()}
+            await self.save(
+                [
+                    (user, each.occurred_at, each.message_id, encode(each))
+                    for user, theirs in fresh.items()
+                    for each in theirs
+                ],
+                [(user, encode(states[user]), snapshots[user]) for user in sorted(states)],
+            )
+        return snapshots
 
     def transaction(self) -> Any:
         """One for all of a batch."""

@@ -1,6 +1,7 @@
 """Quix Streams: duplicates and states in RocksDB with a changelog, at least once; touchpoints by a sink's batches."""
 
 import logging
+import tempfile
 from typing import Any
 
 from quixstreams import Application
@@ -52,7 +53,7 @@ def main() -> None:
         broker_address=BROKERS,
         consumer_group="quix",
         auto_offset_reset="earliest",
-        state_dir=f"/tmp/quix-{id(counter)}",
+        state_dir=tempfile.mkdtemp(),
         commit_interval=0.5,
         loglevel=logging.ERROR,
         producer_extra_config={"acks": "all", "compression.type": "zstd"},
