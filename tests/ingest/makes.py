@@ -106,15 +106,15 @@ class Breakable(Database):
 
 
 class Keys:
-    """Look-ups of one write key and one token; `away` is a Postgres that cannot be reached."""
+    """Look-ups of one write key, which may be `revoked`; `away` is a Postgres that cannot be reached."""
 
     def __init__(self) -> None:
-        self.away = False
+        self.away = self.revoked = False
 
     async def write_grant(self, sha256: bytes) -> WriteGrant | None:
         if self.away:
             raise Unavailable("away")
-        return GRANT if sha256 == digest(KEY) else None
+        return GRANT if sha256 == digest(KEY) and not self.revoked else None
 
     async def principal(self, sha256: bytes) -> Principal | None:
         return None

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jornada.web import Answer, Fields
 from services.ingest.api.collect import PATHS, READERS
 from tests.ingest.makes import KEY, Ingest, batch, event
 
@@ -116,6 +117,21 @@ async def test_a_body_over_the_limit_is_a_413_declared_or_not(client: httpx.Asyn
     for content in (b" " * 512_001, chunks()):
         answer = await client.post("/v1/b", content=content, headers=BASIC)
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(("length", "refused"), [(b"512000", False), (b"512001", True), (b"9" * 5_000, True)])
+async def test_a_body_that_is_said_to_be_too_large_is_refused_before_it_comes(
+    ingest: Ingest, length: bytes, refused: bool
+) -> None:
+    begun = ingest.collect.begin("/v1/b", Fields([(b"x-write-key", KEY.encode()), (b"content-length", length)]))
+    assert (begun.status if isinstance(begun, Answer) else None) == (413 if refused else None)
+
+
+async def test_an_answer_names_the_trace_of_its_request(client: httpx.AsyncClient) -> None:
+    trace = "00-0191f7a26f1c7a2e9c55000000000001"
+    sent = BASIC | {"traceparent": f"{trace}-0191f7a26f1c7a2e-01"}
+    answer = await client.post("/v1/batch", content=batch(event()), headers=sent)
+    assert answer.headers["traceparent"].startswith(f"{trace}-")
 
 
 async def test_a_batch_of_refused_events_is_a_200(client: httpx.AsyncClient) -> None:

@@ -2,11 +2,17 @@
 
 import asyncio
 import time
+from typing import Any
 
+import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from jornada.access.keyring import Keyring
 from jornada.events import REJECTIONS
-from jornada.web import Fields
+from jornada.web import Answer, Fields
+from services.ingest import limits
 from services.ingest.limits import Crowd, Rate, Stream, Turns
 from tests.ingest.makes import KEY, Ingest, batch, event
 
@@ -34,6 +40,28 @@ def test_who_sent_too_much_waits_until_it_is_even_and_the_others_do_not() -> Non
     assert rate.wait("a", 0) == pytest.approx(2.5)
     assert rate.wait("b", 0) == 0
     assert rate.wait("a", 2.5) == 0
+
+
+def test_who_was_quiet_may_send_no_more_at_once_for_it() -> None:
+    rate = Rate(100)
+    rate.spend("a", 100, 0)
+    rate.spend("a", 200, 1_000)
+    rate.spend("a", 150, 1_000)
+    assert rate.wait("a", 1_000) == pytest.approx(2.5)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 300), st.floats(0, 2)), max_size=40))
+@settings(deadline=None)
+def test_what_a_rate_forgets_makes_no_difference(spent: list[tuple[int, int, float]]) -> None:
+    keeping, now = Rate(100), 0.0
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(limits, "_KEYS", 1)
+        forgetting = Rate(100)
+        for who, events, pause in spent:
+            now += pause
+            for rate in (forgetting, keeping):
+                rate.spend(who, events, now)
+            assert [forgetting.wait(each, now) for each in range(5)] == [keeping.wait(each, now) for each in range(5)]
 
 
 def test_a_rate_forgets_who_is_even_and_never_who_is_not() -> None:
@@ -154,20 +182,41 @@ async def test_who_leaves_the_line_holds_up_nobody() -> None:
     assert [isinstance(each, asyncio.CancelledError) for each in done] == [False, True, False]
 
 
-async def test_a_key_that_sends_too_much_is_answered_429_and_how_long_to_wait() -> None:
+def many(count: int) -> list[dict[str, Any]]:
+    return [event(messageId=f"{number}") for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("headers", "top"), [({}, {}), ({"x-write-key": ""}, {"writeKey": KEY}), ({}, {"writeKey": "wk_other"})]
+)
+async def test_a_key_that_sends_too_much_is_answered_429_and_how_long_to_wait(
+    headers: dict[str, str], top: dict[str, str]
+) -> None:
     ingest = Ingest(key_events_per_second=10)
-    assert (await ingest.post("/v1/batch", batch(*(event(messageId=f"{n}") for n in range(35))))).status_code == 200
-    answer = await ingest.post("/v1/batch", batch(event()))
+    for count in (5, 30):
+        assert (await ingest.post("/v1/batch", batch(*many(count), **top), headers)).status_code == 200
+    answer = await ingest.post("/v1/batch", batch(event(), **top), headers)
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (429, "rate_limited", "3")
     ingest.clock.seconds = 2.6
-    assert (await ingest.post("/v1/batch", batch(event()))).status_code == 200
+    assert (await ingest.post("/v1/batch", batch(event(), **top), headers)).status_code == 200
 
 
-async def test_too_much_in_all_is_answered_503_before_the_body_is_read() -> None:
+async def test_a_key_that_is_revoked_is_told_so_however_much_it_sent() -> None:
+    ingest = Ingest(key_events_per_second=10)
+    assert (await ingest.post("/v1/batch", batch(*many(35)))).status_code == 200
+    ingest.keys.revoked = True
+    ingest.collect.keyring = Keyring(ingest.keys)
+    for _ in range(2):
+        answer = await ingest.post("/v1/batch", batch(event()))
+        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_write_key")
+
+
+@pytest.mark.parametrize(("count", "wait"), [(2, "1"), (5, "4"), (400, "300")])
+async def test_too_much_in_all_is_answered_503_before_the_body_is_read(count: int, wait: str) -> None:
     ingest = Ingest(events_per_second=1)
-    assert (await ingest.post("/v1/batch", batch(event(messageId="a"), event(messageId="b")))).status_code == 200
+    assert (await ingest.post("/v1/batch", batch(*many(count)))).status_code == 200
     answer = await ingest.post("/v1/batch", batch(event(messageId="c")))
-    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "overloaded", "1")
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "overloaded", wait)
     assert ingest.limits.bytes.taken == 0
 
 
@@ -180,8 +229,56 @@ async def test_who_comes_while_the_line_is_long_is_turned_away_browsers_last(
     headers = {"origin": "https://shop.example"} if origin else {}
     answer = await ingest.post("/v1/batch/?x=1", batch(event()), headers)
     assert answer.status_code == (503 if away else 200)
+    head = Fields([(name.encode(), value.encode()) for name, value in headers.items()])
+    assert isinstance(ingest.app.begin(b"POST", b"/v1/batch", head), Answer) == away, "the body would be read"
     assert ingest.app.begin(b"OPTIONS", b"/v1/batch", Fields([])) is None
     assert ingest.app.begin(b"GET", b"/v1/rejections", Fields([])) is None
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_who_finds_the_line_long_once_their_body_is_there_is_turned_away(
+    known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest = Ingest()
+    if known:
+        await ingest.post("/v1/batch", batch(event()))
+    begun = ingest.collect.begin("/v1/batch", Fields([(b"x-write-key", KEY.encode())]))
+    assert not isinstance(begun, Answer)
+    begun.take(batch(event(messageId="late")))
+    monkeypatch.setattr(ingest.limits.turns, "wait", lambda: 0.7)
+    said: list[Answer] = []
+    waiting = begun.answer(said.append)
+    assert waiting is not None
+    await waiting
+    assert [each.status for each in said] == [503]
+    assert len(ingest.bus.records) == known
+
+
+async def test_who_comes_while_the_stream_lags_behind_is_turned_away_until_it_took_what_waits() -> None:
+    ingest = Ingest(patience=5)
+    ingest.bus.gate = asyncio.Event()
+    sending: list[asyncio.Task[httpx.Response]] = []
+    async with asyncio.timeout(10):
+        for number in range(10):
+            events = [event(messageId=f"{number}-{each}", properties={"x": "y" * 30_000}) for each in range(15)]
+            sending.append(asyncio.create_task(ingest.post("/v1/batch", batch(*events))))
+            while ingest.bus.attempts <= number:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        answer = await ingest.post("/v1/batch", batch(event()))
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "overloaded", "1")
+    ingest.bus.gate.set()
+    assert {(await each).status_code for each in sending} == {200}
+    assert (await ingest.post("/v1/batch", batch(event()))).status_code == 200
+
+
+async def test_a_request_that_fails_is_no_sign_of_life_of_the_stream() -> None:
+    ingest = Ingest()
+    ingest.limits.stream.give(5 * MEGABYTE)
+    ingest.clock.seconds = 10.0
+    ingest.bus.away = True
+    for _ in range(2):
+        answer = await ingest.post("/v1/batch", batch(event()))
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
 async def test_an_event_above_a_customers_limit_is_refused_kept_and_the_rest_goes_on() -> None:

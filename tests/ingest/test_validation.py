@@ -12,7 +12,7 @@ from services.ingest.domain.reading import read_batch
 from services.ingest.domain.time import instant
 from services.ingest.domain.validation import Arrival, judge, payload_hash
 from services.ingest.domain.verdicts import Accept, Reject
-from tests.ingest.makes import NOW, WORKSPACE, accepted, event, judged, refusal
+from tests.ingest.makes import NOW, WORKSPACE, accepted, batch, event, judged, refusal
 
 
 @pytest.mark.parametrize(
@@ -191,6 +191,20 @@ def test_an_event_without_an_id_gets_one_of_its_own() -> None:
         each.touchpoint for each in judged(event(messageId=...), event(messageId="")) if isinstance(each, Accept)
     ]
     assert len({each.message_id for each in touchpoints}) == 2
+
+
+def test_events_without_an_id_have_theirs_from_the_one_of_their_request() -> None:
+    drawn = iter(["r", "s", "t"])
+    arrival = Arrival(WORKSPACE, "app", "product", micros(NOW), lambda: next(drawn))
+    verdicts = judge(read_batch(batch(event(messageId=...), event(messageId=""))), arrival)
+    assert [each.message_id for each in verdicts if isinstance(each, Accept)] == ["r-0", "r-1"]
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_refused_event_whose_id_says_nothing_has_none(nothing: str | None) -> None:
+    [verdict] = judged(event(messageId=nothing, userId="null"))
+    assert isinstance(verdict, Reject)
+    assert verdict.rejection.message_id is None
 
 
 def test_the_hash_sees_the_payload_and_neither_key_order_nor_sent_at() -> None:

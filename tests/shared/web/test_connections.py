@@ -1,8 +1,10 @@
 """One connection, whatever comes on it: exchanges and the framework's requests in turn, slow senders, idle ones."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -33,7 +35,9 @@ class Echo:
 
     def answer(self, then: Callable[[Answer], None]) -> Coroutine[Any, Any, None] | None:
         """The first part says how: `now`, `later` (by a call back), or else by waiting."""
-        answer = Answer(200, ((b"x-way", b"exchange"),), b"".join(self._parts))
+        body = b"".join(self._parts)
+        headers = ((b"x-way", b"exchange"), (b"x-kind", body[:1]))
+        answer = Answer(200, headers, body, ((b"x-size", b"%d" % self._size),))
         if self._parts[:1] == [b"now"]:
             then(answer)
         elif self._parts[:1] == [b"later"]:
@@ -55,7 +59,7 @@ class App:
 
     def begin(self, method: bytes, target: bytes, head: Head) -> Exchange | Answer | None:
         if target == b"/away":
-            return Answer(503, (), b"later")
+            return Answer(503, (), b"later", ((b"x-size", b"0"),))
         return Echo(most=100_000) if target == b"/echo" and method == b"POST" else None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -103,12 +107,18 @@ def request(target: bytes, body: bytes = b"", *lines: bytes, method: bytes = b"P
     return b"\r\n".join(head) + b"\r\n\r\n" + body
 
 
-async def answer(reader: asyncio.StreamReader) -> tuple[int, str, bytes]:
-    """Status, the way it took, and the body."""
+async def whole_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+    """Status, fields and body."""
     head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode().lower()
     fields = dict(each.split(": ", 1) for each in head.split("\r\n")[1:] if each)
     body = await reader.readexactly(int(fields["content-length"]))
-    return int(head[9:12]), fields.get("x-way", ""), body
+    return int(head[9:12]), fields, body
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, str, bytes]:
+    """Status, the way it took, and the body."""
+    status, fields, body = await whole_answer(reader)
+    return status, fields.get("x-way", ""), body
 
 
 async def test_exchanges_and_requests_of_the_framework_take_turns_on_one_connection() -> None:
@@ -128,6 +138,22 @@ async def test_an_answer_comes_at_once_or_later_and_nothing_is_lost_between() ->
         assert [(await answer(reader))[2] for _ in bodies] == bodies
 
 
+async def test_an_answer_has_what_is_of_its_kind_and_its_own_and_the_date_of_its_second() -> None:
+    dates: dict[bytes, set[str]] = {b"x": set(), b"y": set(), b"": set()}
+    size = 0
+    async with line() as (reader, writer), asyncio.timeout(10):
+        while min(map(len, dates.values())) < 2:
+            size += 1
+            for kind, seen in dates.items():
+                writer.write(request(b"/echo" if kind else b"/away", kind * size))
+                _, fields, _ = await whole_answer(reader)
+                assert (fields.get("x-kind", ""), fields["x-size"]) == (kind.decode(), f"{size * len(kind)}")
+                seen.add(fields["date"])
+            await asyncio.sleep(0.05)
+    for seen in dates.values():
+        assert all(abs(parsedate_to_datetime(each).timestamp() - time.time()) < 5 for each in seen)
+
+
 async def test_answers_come_in_the_order_of_requests_sent_at_once() -> None:
     async with line() as (reader, writer):
         targets = [b"/echo", b"/echo", b"/other", b"/echo", b"/other"]
@@ -137,10 +163,11 @@ async def test_answers_come_in_the_order_of_requests_sent_at_once() -> None:
 
 async def test_who_is_turned_away_may_send_its_body_and_go_on() -> None:
     async with line() as (reader, writer):
-        writer.write(request(b"/away", b"x" * 50_000))
-        assert (await answer(reader))[0] == 503
-        writer.write(request(b"/echo", b"again"))
-        assert await answer(reader) == (200, "exchange", b"again")
+        for size in (1, 50_000):
+            writer.write(request(b"/away", b"x" * size))
+            assert (await answer(reader))[0] == 503
+            writer.write(request(b"/echo", b"again"))
+            assert await answer(reader) == (200, "exchange", b"again")
 
 
 async def test_a_body_of_very_many_parts_is_taken_whole_and_one_too_large_is_answered_at_once() -> None:
@@ -157,8 +184,8 @@ async def test_a_slow_body_and_a_slow_head_are_let_go() -> None:
     for sent, code in ((request(b"/echo", b"abc")[:-1], b"body_too_slow"), (b"POST /ec", b"headers_too_slow")):
         async with line() as (reader, writer):
             writer.write(sent)
-            status, _, body = await answer(reader)
-            assert (status, code in body) == (408, True)
+            status, fields, body = await whole_answer(reader)
+            assert (status, fields["connection"], code in body) == (408, "close", True)
             assert await reader.read() == b""
 
 
@@ -172,11 +199,14 @@ async def test_who_hangs_up_amid_a_body_leaves_nothing_in_hand() -> None:
         assert Echo.in_hand == 0
 
 
-async def test_an_idle_connection_is_kept_a_while_after_its_last_answer_and_then_closed() -> None:
+@pytest.mark.parametrize(("target", "status"), [(b"/echo", 200), (b"/away", 503)])
+async def test_an_idle_connection_is_kept_a_while_after_its_last_answer_and_then_closed(
+    target: bytes, status: int
+) -> None:
     async with line() as (reader, writer):
         for _ in range(3):
-            writer.write(request(b"/echo", b"x"))
-            assert (await answer(reader))[0] == 200
+            writer.write(request(target, b"x"))
+            assert (await answer(reader))[0] == status
             await asyncio.sleep(0.6)
         assert await asyncio.wait_for(reader.read(), 3) == b""
 
@@ -188,11 +218,14 @@ async def test_blank_lines_alone_keep_nothing_open() -> None:
         assert (status, b"headers_too_slow" in body) == (408, True)
 
 
-async def test_http_1_0_is_answered_and_closed() -> None:
-    async with line() as (reader, writer):
-        writer.write(request(b"/echo", b"old").replace(b"HTTP/1.1", b"HTTP/1.0"))
-        assert (await answer(reader))[2] == b"old"
-        assert await reader.read() == b""
+@pytest.mark.parametrize(("target", "said"), [(b"/echo", b"old"), (b"/away", b"later")])
+async def test_http_1_0_and_who_asks_for_it_are_answered_told_and_closed(target: bytes, said: bytes) -> None:
+    for version, *lines in ((b"1.0",), (b"1.0", b"connection: keep-alive"), (b"1.1", b"connection: close")):
+        async with line() as (reader, writer):
+            writer.write(request(target, b"old", *lines).replace(b"HTTP/1.1", b"HTTP/" + version))
+            _, fields, body = await whole_answer(reader)
+            assert (fields["connection"], body) == ("close", said)
+            assert await asyncio.wait_for(reader.read(), 0.8) == b""
 
 
 async def test_a_sender_that_waits_to_be_asked_for_its_body_is_asked() -> None:

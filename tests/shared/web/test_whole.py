@@ -2,7 +2,8 @@
 
 Broken on purpose, each turned a test of this file red: names left in upper case, a name of no letters; a body one byte
 short, or longer than its length; a second length, a chunked body, one that is waited for, an upgrade, a closing
-connection let pass; values and targets of any bytes; space before a value kept.
+connection let pass; values and targets of any bytes; space before a value kept; the first value of a name, or of a name
+by its case; a length one too long.
 """
 
 from typing import Any
@@ -136,6 +137,12 @@ def test_nor_does_a_broken_byte_make_a_difference(edits: list[tuple[int, bytes, 
     for at, written, over in edits:
         data = data[:at] + written + data[at + over :]
     _agree(data)
+
+
+def test_of_a_name_that_is_there_twice_the_last_value_holds() -> None:
+    data = ORDINARY.replace(b"Accept: */*", b"X-Write-Key: one\r\nAccept: */*\r\nx-write-key: other")
+    _agree(data)
+    assert jornada_express.whole(data).get(b"x-write-key") == b"other"
 
 
 def test_the_ordinary_is_read_natively() -> None:
