@@ -115,7 +115,9 @@ async def forgotten(
             await expiry.work()
     await keep(folding, _TODAY - cut)
     await expired(folding)
-    return await folding.everything(named)
+    left = await folding.everything(named)
+    await keep(folding, None)  # later walks have other limits than it may have been folded under
+    return left
 
 
 def cuts(story: Sequence[Touchpoint]) -> list[int]:
