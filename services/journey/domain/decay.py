@@ -54,8 +54,8 @@ def times(a: Sum, number: int) -> Sum:
 
 def quotient(a: Sum, b: Sum) -> float:
     """A sum divided by one that weighs something, to the nearest number."""
-    shift = a[1] - b[1]
-    return (a[0] << shift) / b[0] if shift >= 0 else a[0] / (b[0] << -shift)
+    number, unit = _parts(a, b)
+    return number / unit
 
 
 def standing(total: Sum, half_life: int, second: int) -> float:
@@ -102,8 +102,13 @@ def _ratio(total: Sum, half_life: int, second: int) -> tuple[int, int]:
     unit = moment(second, half_life)
     if not total[0] or not unit[0]:
         return (0, 1)
-    shift = total[1] - unit[1]
-    return (total[0] << shift, unit[0]) if shift >= 0 else (total[0], unit[0] << -shift)
+    return _parts(total, unit)
+
+
+def _parts(a: Sum, b: Sum) -> tuple[int, int]:
+    """Two sums as whole numbers of the same."""
+    shift = a[1] - b[1]
+    return (a[0] << shift, b[0]) if shift >= 0 else (a[0], b[0] << -shift)
 
 
 def _odd(number: int, exponent: int) -> Sum:

@@ -72,9 +72,7 @@ class KafkaProducer:
 
     def submit(self, packed: Packed, until: float, then: Then) -> bool:
         """As `publish`, for who goes on meanwhile; False for a large call, or where as much as may waits."""
-        if packed.written.size > LARGE or self._is_crowded():
-            return False
-        if packed.topic not in self._partition_counts and self._known_partitions((packed.topic,)) is None:
+        if packed.written.size > LARGE or self._known_partitions((packed.topic,)) is None or self._is_crowded():
             return False
         call = Call(until, 0, then)
         self._calls.watch(call)

@@ -81,8 +81,7 @@ class Connection(HttpToolsProtocol):
         begun = self._begin(b"POST", request.target, request)  # type: ignore[misc]
         if begun is None:
             return False
-        if self._until is not None:
-            self._stop_waiting()
+        self._stop_waiting()
         self._head_bytes = 0
         if isinstance(begun, Answer):
             self._send(begun, keep_alive=True)
