@@ -1,6 +1,7 @@
 """What the peers share: commands on standard input, and a Postgres that takes a batch."""
 
 import asyncio
+import logging
 import os
 import sys
 import threading
@@ -124,3 +125,12 @@ class Thread:
 
     def _do(self, act: Callable[[], Any]) -> None:
         asyncio.run_coroutine_threadsafe(act(), self._loop).result()
+
+
+async def run_faust(app: Any, store: Store, counter: Counter) -> None:
+    """Runs an application of Faust's until it is stopped."""
+    logging.basicConfig(level=logging.ERROR)
+    await store.start()
+    await app.start()
+    counter.listen()
+    await app.wait_until_stopped()

@@ -1,12 +1,11 @@
 """Faust, a batch a turn of its agent: duplicates, states and touchpoints in Postgres, one transaction a batch."""
 
 import asyncio
-import logging
 from typing import Any
 
 import faust
 
-from bench.journey.peers.common import BROKERS, IN, OUT, Counter, Store
+from bench.journey.peers.common import BROKERS, IN, OUT, Counter, Store, run_faust
 
 app = faust.App(
     "faust-batch",
@@ -34,12 +33,4 @@ async def fold(stream: Any) -> None:
         counter.handled(len(events))
 
 
-async def main() -> None:
-    logging.basicConfig(level=logging.ERROR)
-    await store.start()
-    await app.start()
-    counter.listen()
-    await app.wait_until_stopped()
-
-
-asyncio.run(main())
+asyncio.run(run_faust(app, store, counter))

@@ -4,14 +4,13 @@ At least once. Faust forbids writing to a table what is taken in batches.
 """
 
 import asyncio
-import logging
 import tempfile
 from typing import Any
 
 import faust
 
 from bench.journey.job import folded, opened, state_of, told
-from bench.journey.peers.common import BROKERS, IN, OUT, Counter, Store
+from bench.journey.peers.common import BROKERS, IN, OUT, Counter, Store, run_faust
 from jornada.events.codec import encode
 
 app = faust.App(
@@ -65,12 +64,4 @@ async def tell() -> None:
     counter.handled(len(batch))
 
 
-async def main() -> None:
-    logging.basicConfig(level=logging.ERROR)
-    await store.start()
-    await app.start()
-    counter.listen()
-    await app.wait_until_stopped()
-
-
-asyncio.run(main())
+asyncio.run(run_faust(app, store, counter))
