@@ -80,7 +80,8 @@ impl Packing {
     }
 
     /// Of the very headers that it was made with.
-    pub fn done(self, headers: Py<PyAny>) -> Packed {
+    pub fn done(mut self, headers: Py<PyAny>) -> Packed {
+        self.arena.shrink_to_fit(); // many wait for the stream at once
         Packed { arena: self.arena, places: self.places, headers }
     }
 

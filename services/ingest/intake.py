@@ -64,7 +64,8 @@ class Intake:
         packed = request.packed(arrival, headers)
         too_many = None
         if packed:
-            whole = _Whole(self, Packed(TOUCHPOINTS.name, headers, packed), request, arrival, then)
+            watched = request if self._live.watched(grant.workspace) else None
+            whole = _Whole(self, Packed(TOUCHPOINTS.name, headers, packed), watched, arrival, then)
             if self._recent.begin_new(whole.flight):
                 too_many = self._customers.over_packed(whole.records)
                 if not too_many:
@@ -103,7 +104,7 @@ class Intake:
     def ended(self, whole: "_Whole", error: Exception | None) -> Iterable[Result] | Exception:
         """What is told of a request whose records are durable, or may not be."""
         self._recent.end(whole.flight, acked=error is None)
-        return self._all_accepted(whole.records.written, whole.request, whole.arrival) if error is None else error
+        return self._all_accepted(whole) if error is None else error
 
     async def _taken_apart(
         self, request: Sent, arrival: Arrival, headers: Headers, too_many: list[int] | None
@@ -117,11 +118,11 @@ class Intake:
         self._told(arrival, plan.verdicts, results)
         return results
 
-    def _all_accepted(self, packed: Any, request: Sent, arrival: Arrival) -> AllAccepted:
-        results = AllAccepted(packed)
-        _events("accepted", "").inc(len(packed))
-        if self._live.watched(arrival.workspace):
-            self._show(arrival, request.verdicts(arrival), results)
+    def _all_accepted(self, whole: "_Whole") -> AllAccepted:
+        results = AllAccepted(whole.records.written)
+        _events("accepted", "").inc(len(whole.records))
+        if whole.watched is not None:
+            self._show(whole.arrival, whole.watched.verdicts(whole.arrival), results)
         return results
 
     def _planned(
@@ -205,13 +206,16 @@ class Intake:
 
 
 class _Whole:
-    """A request whose every event is accepted, once the stream has all their records."""
+    """A request whose every event is accepted, once the stream has all their records.
 
-    __slots__ = ("_intake", "_then", "arrival", "flight", "records", "request", "until")
+    What was sent is held on to, as `watched`, only where somebody looks: many wait for the stream at once.
+    """
 
-    def __init__(self, intake: Intake, records: Packed, request: Sent, arrival: Arrival, then: Told) -> None:
+    __slots__ = ("_intake", "_then", "arrival", "flight", "records", "until", "watched")
+
+    def __init__(self, intake: Intake, records: Packed, watched: Sent | None, arrival: Arrival, then: Told) -> None:
         self._intake, self._then = intake, then
-        self.records, self.request, self.arrival = records, request, arrival
+        self.records, self.watched, self.arrival = records, watched, arrival
         self.flight = Flight(records.written.ids(_prefix(arrival.workspace, arrival.source)))
         self.until = intake.until()
 

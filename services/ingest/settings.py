@@ -9,14 +9,15 @@ class Settings(SecretKeySettings):
     """`JORNADA_INGEST_…` beside what every service reads.
 
     `patience` is for how many seconds a passing fault of the stream is bridged before a 503; `bytes_in_flight` is
-    the most that bodies in hand may take together; `remembered_ids` is how many message ids are known again.
+    the most that bodies in hand, and what is made of them, may take together; `remembered_ids` is how many message
+    ids are known again.
     `events_per_second` is what one process takes of all senders, `key_events_per_second` of one write key, and
     `customer_events_per_second`, over ten seconds, of one customer.
     What was refused is shown for `rejections_days`, and no more than a workspace's newest `rejections_kept`.
     """
 
     ingest_patience: float = Field(default=8.0, ge=0, le=8.5)
-    ingest_bytes_in_flight: int = Field(default=67_108_864, ge=1_048_576)
+    ingest_bytes_in_flight: int = Field(default=67_108_864, ge=16_777_216)
     ingest_remembered_ids: int = Field(default=200_000, ge=1)
     ingest_events_per_second: int = Field(default=500_000, ge=1)
     ingest_key_events_per_second: int = Field(default=250_000, ge=1)

@@ -186,10 +186,12 @@ async def test_a_known_key_still_works_while_keys_cannot_be_asked_about(
     assert (unknown.status_code, "retry-after" in unknown.headers) == (503, True)
 
 
-async def test_bytes_in_flight_are_bounded_and_given_back() -> None:
-    ingest = Ingest(bytes_in_flight=1_000)
+@pytest.mark.parametrize(
+    "body", [batch(event(properties={"x": "y" * 15_000})), batch(*(event(messageId=f"m{each}") for each in range(20)))]
+)
+async def test_bytes_in_flight_are_bounded_and_given_back(body: bytes) -> None:
+    ingest = Ingest(bytes_in_flight=20_000)  # text, or the records that come of little text
     ingest.bus.gate = asyncio.Event()
-    body = batch(event(properties={"x": "y" * 500}))
     async with client_of(ingest) as client:
         first = asyncio.create_task(client.post("/v1/b", content=body, headers=BASIC))
         await asyncio.sleep(0.1)

@@ -27,6 +27,8 @@ _log = logs.get(__name__)
 LONGEST_LINE, BROWSERS_LONGEST_LINE = 0.15, 0.4
 """Seconds to wait in line from which on requests are turned away. Browsers last: they send nothing a second time."""
 LONGEST_WAIT = 300
+_BESIDE = 512
+"""About as many bytes are held of an event beside its own text while the stream has yet to acknowledge it."""
 
 PATHS: dict[str, CallType | None] = {
     "/v1/identify": "identify",
@@ -162,7 +164,7 @@ class _Collected:
             self._size += len(part)
             if self._size > BODY_BYTES:
                 raise too_large()
-            self._count(part)
+            self._count(len(part))
         except Exception as error:
             return self._said(_failed(error, self._path), ())
         self._parts.append(part)
@@ -211,9 +213,12 @@ class _Collected:
         encoding = self._head.get(b"content-encoding")
         if encoding is not None:
             body = inflated(body, encoding.decode("latin-1"))
-            self._count(body)
+            self._count(len(body))
         self._size = len(body)
-        return READERS[self._path](body, self._head)
+        request = READERS[self._path](body, self._head)
+        self._count(request.count * _BESIDE)
+        self._parts.clear()
+        return request
 
     def _taken_in(self, request: Sent, grant: WriteGrant, key: str | None) -> Coroutine[Any, Any, None] | None:
         limits = self._collect.limits
@@ -235,10 +240,10 @@ class _Collected:
         del self._then  # which holds on to whoever holds on to this
         then(self._said(answer, ((b"traceparent", self._traceparent.encode()),)))
 
-    def _count(self, part: bytes) -> None:
-        if not self._collect.limits.bytes.take(len(part)):
+    def _count(self, size: int) -> None:
+        if not self._collect.limits.bytes.take(size):
             raise overloaded()
-        self._taken += len(part)
+        self._taken += size
 
     def _said(self, answer: Answer, more: Headers) -> Answer:
         metrics.ANSWERS.note("ingest", self._path, answer.status, self._collect.limits.monotonic() - self._began)
