@@ -68,6 +68,16 @@ class Ours:
         self._clock = SystemClock()
         self._publisher = Publisher(self._database, self._bus, PostgresSnapshots())
         self._fold = TouchpointFold(self._publisher, PSEUDONYMS, self._clock)
+        self._worker = Worker(
+            GROUP,
+            [TOUCHPOINTS.name],
+            bus=self._bus,
+            database=self._database,
+            publisher=self._publisher,
+            fold=self._fold,
+            clock=self._clock,
+            batch=BATCH,
+        )
         self._beside: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -88,6 +98,7 @@ class Ours:
             Refolder(self._database, self._publisher, self._clock).run,
             EarlierEmails(self._database, self._publisher, self._clock).run,
             Heartbeats(self._bus, [JOURNEYS.name]).run,
+            self._worker.run,
         ]
         self._beside = [asyncio.create_task(act()) for act in beside]
 
@@ -98,21 +109,8 @@ class Ours:
     async def work(self, records: int) -> None:
         counter = metrics.FOLDED.labels(GROUP)
         until = counter._value.get() + records
-        worker = Worker(
-            GROUP,
-            [TOUCHPOINTS.name],
-            bus=self._bus,
-            database=self._database,
-            publisher=self._publisher,
-            fold=self._fold,
-            clock=self._clock,
-            batch=BATCH,
-        )
-        running = asyncio.create_task(worker.run())
         while counter._value.get() < until:  # noqa: ASYNC110 - the counter tells nobody
             await asyncio.sleep(0.02)
-        worker.stop()
-        await running
 
 
 class Loop:

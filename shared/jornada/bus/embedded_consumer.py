@@ -147,30 +147,46 @@ class EmbeddedConsumer:
             return []
         current = self._round
         self._turn += 1
-        ends = {part: spans[part].end for part in behind}
-        share = -(-max_records // len(behind))
-        records = await self._bus.log.read(behind, share, _MOST_BYTES // len(behind))
-        if current != self._round or any(self._next[part] != start for part, start in behind.items()):
+        next_ones = _enough(behind, spans, self._turn, max_records)
+        ends = {part: spans[part].end for part in next_ones}
+        records = await self._bus.log.read(next_ones, max_records, _MOST_BYTES // len(next_ones))
+        if current != self._round or any(self._next[part] != start for part, start in next_ones.items()):
             return []
         return self._advance(records, ends, max_records)
 
     def _advance(self, records: list[Received], ends: Mapping[Partition, int], max_records: int) -> list[Received]:
-        """Cuts the batch to size, a different partition going short each time; skips what compaction left empty."""
+        """Cuts the batch to size; skips what compaction left empty."""
         found: dict[Partition, list[Received]] = {part: [] for part in ends}
         for record in records:
             found[Partition(record.topic, record.partition)].append(record)
-        order = sorted(found)
-        start = self._turn % len(order)
         batch: list[Received] = []
-        for part in order[start:] + order[:start]:
-            if not found[part]:
+        for part, theirs in found.items():
+            if not theirs:
                 self._next[part] = ends[part]
                 continue
-            taken = found[part][: max_records - len(batch)]
+            taken = theirs[: max_records - len(batch)]
             if taken:
                 self._next[part] = taken[-1].offset + 1
                 batch += taken
         return batch
+
+
+def _enough(
+    behind: Mapping[Partition, int], spans: Mapping[Partition, Span], turn: int, records: int
+) -> dict[Partition, int]:
+    """As few partitions as hold so many records, in order; a different one first each turn.
+
+    Few as far as they go, not a share of each: what belongs together is in one, and is folded once.
+    """
+    partitions = sorted(behind)
+    start = turn % len(partitions)
+    chosen: dict[Partition, int] = {}
+    for part in partitions[start:] + partitions[:start]:
+        chosen[part] = behind[part]
+        records -= spans[part].end - behind[part]
+        if records <= 0:
+            break
+    return chosen
 
 
 def _refuse_outside(partition: Partition, offset: int, span: Span) -> None:

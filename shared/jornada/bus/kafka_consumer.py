@@ -214,21 +214,22 @@ class KafkaConsumer:
         return {part: Assigned(offset, *bounds[part]) for part, offset in zip(partitions, committed, strict=True)}
 
     async def _ready(self, max_records: int) -> list[Received]:
-        """What is fetched already: a share of each partition, then whatever fills the rest; a different one first
-        each time, because aiokafka would fill a batch from one partition for as long as that has records."""
+        """What is fetched already, partition by partition; a different one first each time, since aiokafka would fill
+        a batch from one for as long as that has records.
+
+        Few partitions as far as they go, not a share of each: what belongs together is in one, and is folded once.
+        """
         if self._waiting is not None or max_records < 1:
             return []
         partitions = sorted(self._next)
         self._turn += 1
         start = self._turn % len(partitions) if partitions else 0
-        order = partitions[start:] + partitions[:start]
         records: list[Received] = []
-        for share in (max(1, max_records // max(1, len(order))), max_records):
-            for partition in order:
-                room = min(share, max_records - len(records))
-                if room < 1 or not self._settled_now():
-                    return records
-                records += self._taken(await self._fetched(TopicPartition(*partition), room, records))
+        for partition in partitions[start:] + partitions[:start]:
+            room = max_records - len(records)
+            if room < 1 or not self._settled_now():
+                break
+            records += self._taken(await self._fetched(TopicPartition(*partition), room, records))
         return records
 
     async def _fetched(self, pair: Any, room: int, before: list[Received]) -> dict[Any, list[Any]]:

@@ -214,6 +214,21 @@ async def test_one_full_partition_does_not_starve_the_others(carrier: Carrier) -
     assert max(others) < 1500
 
 
+async def test_a_batch_has_few_partitions_as_far_as_they_go_and_each_has_its_turn(carrier: Carrier) -> None:
+    run = fresh()
+    ends = await carrier.bus.ends([TOPIC])
+    await carrier.bus.publish([record(f"{run}-{n % 60}") for n in range(6000)])
+    held = [(await carrier.bus.ends([TOPIC]))[part] - end for part, end in ends.items()]
+    consumer = carrier.bus.consumer(run, [TOPIC], starting_at(ends))
+    await consumer.start()
+    assert await drained(consumer, 1, most=1)
+    await asyncio.sleep(1)  # for what is fetched ahead
+    polls = [{r.partition for r in await consumer.poll(min(held), 1)} for _ in held]
+    await consumer.stop()
+    assert max(map(len, polls)) <= 3
+    assert set().union(*polls) == set(range(len(held)))
+
+
 async def test_a_position_that_the_log_does_not_hold_is_a_truncation(carrier: Carrier) -> None:
     run = fresh()
     ends = await carrier.bus.ends([TOPIC])
