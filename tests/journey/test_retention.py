@@ -22,6 +22,7 @@ from services.journey.domain import identity
 from services.journey.domain.identity import MOST_TIED
 from services.journey.store import in_force, portraits, retention
 from services.journey.store.months import begin
+from services.journey.worker import expiring
 from services.journey.worker import retention as working
 from services.journey.worker.months import Months
 from services.journey.worker.retention import Expiry
@@ -324,6 +325,29 @@ async def test_only_the_workspace_that_says_so_loses_anything(database: Database
     await expired(folding)
     assert await stored_of(folding, "touchpoints") == []
     assert await stored_of(other, "touchpoints") == await stored_of(other, "accepted") == ["m1"]
+
+
+async def test_a_workspace_where_something_is_broken_stops_nobody_elses(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = [Folding(database, now=at(_TODAY)) for _ in range(2)]
+    for each in both:
+        await each.fold(touchpoint("m1", 1, user_id="ana"))
+        await keep(each, 30)
+    broken, sound = sorted(both, key=lambda each: each.workspace)
+
+    async def expire(connection: Any, workspace: Any, found: Any) -> Any:
+        if workspace == broken.workspace:
+            raise KeyError("a defect")
+        return await expiring.expire(connection, workspace, found)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(working, "expire", expire)
+        await expired(sound)
+    assert await stored_of(broken, "touchpoints") == ["m1"]
+    assert await stored_of(sound, "touchpoints") == []
+    await expired(broken)
+    assert await stored_of(broken, "touchpoints") == []
 
 
 async def test_who_is_left_with_nothing_is_published_so_under_the_same_id(database: Database) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from jornada.bus.carrier import BusUnavailable
 from jornada.bus.publisher import Publisher
+from jornada.bus.worker import Outdated
 from jornada.clock import Clock
 from jornada.db import Conflict, Database, Unavailable
 from jornada.events import Touchpoint, WorkspaceId
@@ -58,18 +59,25 @@ class Expiry:
             await asyncio.sleep(1 if behind else 60)
 
     async def work(self) -> int:
-        """Takes a part from every workspace; returns from how many. Raises Unavailable, Conflict.
+        """Takes a part from every workspace; returns of how many there may be more. Raises Unavailable, Conflict,
+        Outdated.
 
-        Where it cannot, it does the next time, and nobody else waits for that.
+        Where it cannot, it does the next time; a workspace where something is broken stops nobody else's.
         """
         async with self._database.transaction(role=f"jornada_{self._database.service}_clock") as connection:
             behind = await retention.behind(connection, self._clock.now())
+        broken = 0
         for workspace in behind:
             try:
                 await self._work(workspace)
             except (BusUnavailable, Unavailable, Conflict) as error:
                 _log.warning("retention.waiting", error=str(error))
-        return len(behind)
+            except Outdated:
+                raise
+            except Exception:
+                broken += 1
+                _log.error("retention.failed", workspace=str(workspace), exc_info=True)
+        return len(behind) - broken
 
     async def _work(self, workspace: WorkspaceId) -> None:
         async with self._database.transaction([workspace]) as connection:
