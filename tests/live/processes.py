@@ -52,12 +52,18 @@ class Supervised:
         self._running = asyncio.create_task(self._keep_alive())
 
     async def stop(self) -> int | None:
-        """Ends it with SIGTERM; its exit code."""
+        """Ends it with SIGTERM; its exit code. Raises TimeoutError for one that had to be killed."""
         self._ending = True
         if self._running is None:
             return None
         self.signal(signal.SIGTERM)
-        await asyncio.wait_for(self._running, 30)
+        try:
+            async with asyncio.timeout(30):
+                await asyncio.shield(self._running)
+        except TimeoutError:
+            self.signal(signal.SIGKILL)
+            await self._running
+            raise
         return self._process.returncode if self._process is not None else None
 
     async def rearm(self, **environment: str) -> None:
