@@ -34,6 +34,7 @@ from jornada.pseudonyms import Pseudonyms
 from jornada.runtime.main import on_loop
 from services.journey.app import GROUP
 from services.journey.domain.state import EMPTY, State
+from services.journey.store import subjects
 from services.journey.store.snapshots import PostgresSnapshots
 from services.journey.worker.earlier import EarlierEmails
 from services.journey.worker.fold import TouchpointFold
@@ -89,6 +90,7 @@ class Ours:
             database=self._database,
             publisher=self._publisher,
             clock=self._clock,
+            hold=subjects.held,
             fire=fire,
             folded_until=lag.folded_until,
         )

@@ -34,6 +34,7 @@ from services.journey.api import (
     vocabulary,
 )
 from services.journey.settings import Settings
+from services.journey.store import subjects
 from services.journey.store.snapshots import PostgresSnapshots
 from services.journey.worker.confirming import ErasureFold
 from services.journey.worker.earlier import EarlierEmails
@@ -75,7 +76,14 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
         batch=settings.journey_batch,
     )
     lag = LagMeter(bus=bus, database=database, group=GROUP, topics=READ, clock=clock, also_due=["refolds"])
-    ticker = Ticker(database=database, publisher=publisher, clock=clock, fire=fire, folded_until=lag.folded_until)
+    ticker = Ticker(
+        database=database,
+        publisher=publisher,
+        clock=clock,
+        hold=subjects.held,
+        fire=fire,
+        folded_until=lag.folded_until,
+    )
     refolder = Refolder(database, publisher, clock)
     earlier = EarlierEmails(database, publisher, clock)
     replayer = Replayer(database, publisher, clock)

@@ -22,6 +22,7 @@ from jornada.web.app import serve_dead_letters
 from services.scoring.api import routes
 from services.scoring.settings import Settings
 from services.scoring.sisters import JourneyLag
+from services.scoring.store import subjects
 from services.scoring.store.reading import Readings
 from services.scoring.store.subjects import PostgresScores
 from services.scoring.worker import Folding, waiting_for
@@ -61,6 +62,7 @@ def wired(
         database=database,
         publisher=publisher,
         clock=clock,
+        hold=subjects.held,
         fire=folding.fire,
         folded_until=waiting_for(lag.folded_until, journey_waits, clock),
     )

@@ -11,7 +11,7 @@ from jornada.db import Database
 from jornada.events import JourneySnapshot, encode
 from jornada.instants import micros
 from services.journey.domain.state import FOLD
-from services.journey.store import in_force, memberships
+from services.journey.store import in_force, memberships, subjects
 from services.journey.store.memberships import Count
 from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
@@ -73,7 +73,14 @@ async def test_silence_alone_reaches_it_on_time_and_its_end_takes_nothing_away(d
     async def now() -> datetime:
         return folding.clock.now()
 
-    ticker = Ticker(database=database, publisher=folding.publisher, clock=folding.clock, fire=fire, folded_until=now)
+    ticker = Ticker(
+        database=database,
+        publisher=folding.publisher,
+        clock=folding.clock,
+        hold=subjects.held,
+        fire=fire,
+        folded_until=now,
+    )
     first = {"first_value": at(1)}
     for day, by_then in ((14.999, first), (15, first | {"quiet": at(15)})):
         folding.clock.at = at(day)

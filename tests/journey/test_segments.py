@@ -20,7 +20,7 @@ from services.journey.domain.segments import Definition, InForce, Role, Stays, W
 from services.journey.domain.stages import timeline
 from services.journey.domain.state import EMPTY
 from services.journey.domain.view import TERMS, StateView
-from services.journey.store import in_force, memberships, portraits
+from services.journey.store import in_force, memberships, portraits, subjects
 from services.journey.store.memberships import Count
 from services.journey.store.portraits import Filter
 from services.journey.worker.silence import fire
@@ -230,7 +230,7 @@ async def test_no_login_for_14_days_becomes_true_by_itself_and_a_login_ends_it(d
         touchpoint("m2", 2, type="identify", user_id="ana", traits={"role": "dev"}),
     )
     ticker = Ticker(
-        database=database, publisher=folding_.publisher, clock=folding_.clock, fire=fire,
+        database=database, publisher=folding_.publisher, clock=folding_.clock, hold=subjects.held, fire=fire,
         folded_until=lambda: later(folding_),
     )  # fmt: skip
     id_ = await folding_.id_of("user_id", "ana")

@@ -22,7 +22,7 @@ from services.journey.domain.stages import history
 from services.journey.domain.state import EMPTY
 from services.journey.domain.view import TERMS, StateView, stage_terms
 from services.journey.domain.vocabulary import ALL_KINDS
-from services.journey.store import in_force
+from services.journey.store import in_force, subjects
 from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
@@ -233,7 +233,14 @@ async def test_time_alone_turns_a_stage_on_time_and_the_past_is_read_the_same(da
     async def now() -> datetime:
         return folding_.clock.now()
 
-    ticker = Ticker(database=database, publisher=folding_.publisher, clock=folding_.clock, fire=fire, folded_until=now)
+    ticker = Ticker(
+        database=database,
+        publisher=folding_.publisher,
+        clock=folding_.clock,
+        hold=subjects.held,
+        fire=fire,
+        folded_until=now,
+    )
     id_ = await folding_.id_of("user_id", "ana")
     assert id_ is not None
     for day, stage in ((6.999, "onboarding"), (7, "at_risk"), (10.999, "at_risk"), (11, "onboarding")):

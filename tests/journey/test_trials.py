@@ -7,6 +7,7 @@ import pytest
 from jornada.bus.timers import Ticker
 from jornada.db import Database
 from jornada.events import Billing, JourneySnapshot, Touchpoint
+from services.journey.store import subjects
 from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
@@ -107,7 +108,7 @@ async def test_a_trial_that_ends_within_a_week_becomes_true_by_itself_until_it_i
     await define(folding, {"ending": ENDING})
     await folding.fold(started("m1", 1, 15))
     ticker = Ticker(
-        database=database, publisher=folding.publisher, clock=folding.clock, fire=fire,
+        database=database, publisher=folding.publisher, clock=folding.clock, hold=subjects.held, fire=fire,
         folded_until=lambda: later(folding),
     )  # fmt: skip
     id_ = await folding.id_of("user_id", "ana")

@@ -7,8 +7,9 @@ from typing import cast
 import asyncpg
 import pytest
 
+from jornada.bus import timers
 from jornada.bus.carrier import Bus
-from jornada.bus.timers import Ticker
+from jornada.bus.timers import Ticker, Timer
 from jornada.bus.worker import Outdated, Refused
 from jornada.db import Database
 from jornada.events import REJECTIONS, JourneySnapshot, MergedInto, Rejection, SubjectId, WorkspaceId, decode, new_id
@@ -16,7 +17,8 @@ from services.journey.domain.people import NOBODY
 from services.journey.domain.rules import SHOP
 from services.journey.domain.state import FOLD
 from services.journey.domain.vocabulary import Meaning
-from services.journey.store import buckets, in_force, retention
+from services.journey.store import buckets, in_force, retention, subjects
+from services.journey.worker.settling import TIMER
 from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
@@ -104,7 +106,12 @@ async def test_a_stage_changes_by_silence_at_its_very_instant_and_not_before_the
         return folded
 
     ticker = Ticker(
-        database=database, publisher=folding.publisher, clock=folding.clock, fire=fire, folded_until=folded_until
+        database=database,
+        publisher=folding.publisher,
+        clock=folding.clock,
+        hold=subjects.held,
+        fire=fire,
+        folded_until=folded_until,
     )
     id_ = await folding.id_of("user_id", "ana")
     assert id_ is not None
@@ -121,6 +128,43 @@ async def test_a_stage_changes_by_silence_at_its_very_instant_and_not_before_the
     assert isinstance(late, JourneySnapshot)
     assert (late.stage.name, late.stage.entered_at, late.as_of) == ("at_risk", due, due)
     assert late.version > early.version
+
+
+async def test_who_is_being_folded_keeps_the_timer_until_the_next_look_and_nobody_waits(database: Database) -> None:
+    folding = Folding(database, now=at(3))
+    for user in "ab":
+        await folding.fold(touchpoint(user, 0, event="Signed Up", user_id=user))
+        await folding.fold(*(touchpoint(f"{user}{n}", n, event="Report Exported", user_id=user) for n in (1, 2, 3)))
+    folding.clock.at = at(60)
+    ids = [await folding.id_of("user_id", user) for user in "ab"]
+
+    async def folded_until() -> datetime:
+        return folding.clock.at
+
+    ticker = Ticker(
+        database=database,
+        publisher=folding.publisher,
+        clock=folding.clock,
+        hold=subjects.held,
+        fire=fire,
+        folded_until=folded_until,
+    )
+
+    async def due() -> set[SubjectId]:
+        async with database.transaction([folding.workspace]) as connection:
+            rows = await timers.due(connection, folding.workspace, [id_ for id_ in ids if id_], TIMER)
+        return {id_ for id_, instant in rows.items() if instant <= folding.clock.at}
+
+    assert ids[0] is not None
+    assert await due() == set(ids)
+    async with database.transaction([folding.workspace]) as connection:
+        await subjects.locked(connection, folding.workspace, [ids[0]])
+        async with asyncio.timeout(5):
+            while await due() != {ids[0]}:
+                await ticker.tick()
+        await timers.put(connection, [Timer(folding.workspace, ids[0], TIMER, at(59))])
+    while await due():
+        await ticker.tick()
 
 
 async def test_a_change_of_rules_tells_every_subject_anew(database: Database) -> None:

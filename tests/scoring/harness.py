@@ -23,6 +23,7 @@ from jornada.events import (
     new_id,
     topic_key,
 )
+from services.scoring.store import subjects
 from services.scoring.store.subjects import PostgresScores
 from services.scoring.worker import Folding
 from tests.scoring.journeys import AT, journey
@@ -60,6 +61,7 @@ class Scoring:
             database=self.database,
             publisher=self.publisher,
             clock=self.clock,
+            hold=subjects.held,
             fire=self.folding.fire,
             folded_until=folded_until or own.now,
             most=10_000,

@@ -87,6 +87,22 @@ async def locked(connection: Connection, subjects: Collection[Subject], *, journ
     return {Subject(row["workspace"], row["id"]): Known(row["journey_version"], row["journey"]) for row in rows}
 
 
+async def held(connection: Connection, wanted: Collection[Subject]) -> set[Subject]:
+    """Those of the subjects that nobody else has locked, locked as far as they have a row."""
+    rows = await connection.fetch(
+        """with given as (select * from unnest($1::uuid[], $2::uuid[]) as given (workspace, id)),
+           held as (select workspace, id from subjects where (workspace, id) in (select workspace, id from given)
+                    for update skip locked)
+           select workspace, id from given
+           where (workspace, id) in (select workspace, id from held)
+              or not exists (select from subjects where subjects.workspace = given.workspace and subjects.id = given.id)
+        """,
+        [each.workspace for each in wanted],
+        [each.id for each in wanted],
+    )
+    return {Subject(row["workspace"], row["id"]) for row in rows}
+
+
 async def journeys(connection: Connection, subjects: Collection[Subject]) -> dict[Subject, bytes]:
     """The stored journeys of those subjects that have one."""
     rows = await connection.fetch(

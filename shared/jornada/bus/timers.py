@@ -72,8 +72,19 @@ class Fire(Protocol):
         of them (one left alone fires again). Returns the new version of every subject whose snapshot changed."""
 
 
+class Hold(Protocol):
+    """How a service keeps its subjects to itself while their timers fire."""
+
+    async def __call__(self, connection: Connection, wanted: Collection[Subject]) -> Collection[Subject]:
+        """Locks those that nobody else has locked, without waiting; returns them, and those without a row."""
+
+
 class Ticker:
-    """Fires one service's timers. They have no owner: any replica takes what is due and nobody else has locked."""
+    """Fires one service's timers. They have no owner: any replica takes what is due and nobody else has locked.
+
+    Subjects are locked before their timers, as by whoever folds. One that is being folded keeps its timer until the
+    next look: nobody waits for anybody.
+    """
 
     def __init__(
         self,
@@ -81,6 +92,7 @@ class Ticker:
         database: Database,
         publisher: Publisher,
         clock: Clock,
+        hold: Hold,
         fire: Fire,
         folded_until: Callable[[], Awaitable[datetime]],
         every_seconds: float = 0.5,
@@ -89,6 +101,7 @@ class Ticker:
         self._database = database
         self._publisher = publisher
         self._clock = clock
+        self._hold = hold
         self._fire = fire
         self._folded_until = folded_until
         self._every = every_seconds
@@ -106,7 +119,7 @@ class Ticker:
                 await asyncio.sleep(self._every)
 
     async def tick(self) -> int:
-        """Fires what is due and before which the log is folded; returns how many.
+        """Fires what is due and before which the log is folded; returns how many there were, 0 if none could fire.
 
         Raises BusUnavailable, Unavailable, Conflict.
         """
@@ -115,9 +128,7 @@ class Ticker:
             return 0
         folded_until = await self._folded_until()
         ready = [timer for timer in due if timer.due_at <= folded_until]
-        if ready:
-            await self._fired(ready)
-        return len(ready)
+        return len(ready) if ready and await self._fired(ready) else 0
 
     async def _due(self, now: datetime) -> list[Timer]:
         async with self._database.transaction(role=f"jornada_{self._database.service}_clock") as connection:
@@ -128,21 +139,25 @@ class Ticker:
             )
         return [Timer(row["workspace"], row["subject"], row["name"], row["due_at"]) for row in rows]
 
-    async def _fired(self, ready: Sequence[Timer]) -> None:
+    async def _fired(self, ready: Sequence[Timer]) -> int:
         async with self._database.transaction({timer.workspace for timer in ready}) as connection:
-            rows = await connection.fetch(
-                """select workspace, subject, name, due_at from timers where (workspace, subject, name, due_at) in
-                   (select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]))
-                   order by due_at for update skip locked""",
-                [timer.workspace for timer in ready],
-                [timer.subject for timer in ready],
-                [timer.name for timer in ready],
-                [timer.due_at for timer in ready],
-            )
-            held = [Timer(row["workspace"], row["subject"], row["name"], row["due_at"]) for row in rows]
+            subjects = await self._hold(connection, {Subject(timer.workspace, timer.subject) for timer in ready})
+            held = await _standing(connection, [each for each in ready if Subject(*each[:2]) in subjects])
             changed = await self._fire(connection, held) if held else {}
             if changed:
                 await self._publisher.mark(connection, changed)
         metrics.TIMERS_FIRED.labels(self._database.service).inc(len(held))
         await self._publisher.publish(list(changed))
         await self._publisher.drain({timer.workspace for timer in held})
+        return len(held)
+
+
+async def _standing(connection: Connection, timers: Sequence[Timer]) -> list[Timer]:
+    """Those that stand as they were seen, locked, the earliest first."""
+    rows = await connection.fetch(
+        """select workspace, subject, name, due_at from timers where (workspace, subject, name, due_at) in
+           (select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]))
+           order by due_at for update skip locked""",
+        *([timer[column] for timer in timers] for column in range(4)),
+    )
+    return [Timer(row["workspace"], row["subject"], row["name"], row["due_at"]) for row in rows]
