@@ -86,8 +86,8 @@ class Consumer(Protocol):
     async def poll(self, max_records: int, timeout: float) -> Sequence[Received]:
         """The next records, of any assigned partitions, in order within each; empty after `timeout` seconds.
 
-        Partitions are read as far as they go and take turns at being the first, so a full one keeps the others waiting
-        for one poll at most, and records of one key come together where there are many.
+        Every topic has an equal share where there is enough of each. Of a topic partitions are read as far as they go
+        and take turns at being the first, so that records of one key come together where there are many.
         Records are handed out once until the position is moved back by `seek`, a reassignment or a restart.
         Raises BusUnavailable (poll again), LogTruncated (stop), or what the positions callback raised (which is asked
         again at the next poll).

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from jornada.bus.carrier import Assigned, LogTruncated, Partition, Positions, Received
 from jornada.bus.embedded_log import PARTITIONS, PostgresLog, Span
+from jornada.bus.turns import in_turn
 
 _MOST_BYTES = 8 * 1024 * 1024
 
@@ -147,42 +148,41 @@ class EmbeddedConsumer:
             return []
         current = self._round
         self._turn += 1
-        next_ones = _enough(behind, spans, self._turn, max_records)
-        ends = {part: spans[part].end for part in next_ones}
-        records = await self._bus.log.read(next_ones, max_records, _MOST_BYTES // len(next_ones))
-        if current != self._round or any(self._next[part] != start for part, start in next_ones.items()):
+        topics = in_turn(behind, self._turn)
+        share = max(1, max_records // len(topics))
+        chosen = {part: behind[part] for theirs in topics for part in _enough(theirs, behind, spans, share)}
+        ends = {part: spans[part].end for part in chosen}
+        records = await self._bus.log.read(chosen, share, _MOST_BYTES // len(chosen))
+        if current != self._round or any(self._next[part] != start for part, start in chosen.items()):
             return []
-        return self._advance(records, ends, max_records)
+        return self._advance(records, ends, share)
 
-    def _advance(self, records: list[Received], ends: Mapping[Partition, int], max_records: int) -> list[Received]:
-        """Cuts the batch to size; skips what compaction left empty."""
+    def _advance(self, records: list[Received], ends: Mapping[Partition, int], share: int) -> list[Received]:
+        """Cuts the batch to a share of each topic; skips what compaction left empty."""
         found: dict[Partition, list[Received]] = {part: [] for part in ends}
         for record in records:
             found[Partition(record.topic, record.partition)].append(record)
+        left = {part.topic: share for part in ends}
         batch: list[Received] = []
         for part, theirs in found.items():
             if not theirs:
                 self._next[part] = ends[part]
                 continue
-            taken = theirs[: max_records - len(batch)]
+            taken = theirs[: left[part.topic]]
             if taken:
                 self._next[part] = taken[-1].offset + 1
+                left[part.topic] -= len(taken)
                 batch += taken
         return batch
 
 
 def _enough(
-    behind: Mapping[Partition, int], spans: Mapping[Partition, Span], turn: int, records: int
-) -> dict[Partition, int]:
-    """As few partitions as hold so many records, in order; a different one first each turn.
-
-    Few as far as they go, not a share of each: what belongs together is in one, and is folded once.
-    """
-    partitions = sorted(behind)
-    start = turn % len(partitions)
-    chosen: dict[Partition, int] = {}
-    for part in partitions[start:] + partitions[:start]:
-        chosen[part] = behind[part]
+    partitions: Sequence[Partition], behind: Mapping[Partition, int], spans: Mapping[Partition, Span], records: int
+) -> list[Partition]:
+    """As few of the partitions as hold so many records, in order."""
+    chosen = []
+    for part in partitions:
+        chosen.append(part)
         records -= spans[part].end - behind[part]
         if records <= 0:
             break

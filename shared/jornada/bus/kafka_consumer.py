@@ -17,6 +17,7 @@ from aiokafka.errors import (
 
 from jornada.bus.carrier import Assigned, BusUnavailable, LogTruncated, Partition, Positions, Received
 from jornada.bus.kafka_connection import UNREACHABLE, KafkaConnection
+from jornada.bus.turns import in_turn
 
 Bounds = Callable[[Collection[Partition]], Awaitable[Mapping[Partition, tuple[int, int]]]]
 """The beginning and the end of each partition."""
@@ -214,23 +215,26 @@ class KafkaConsumer:
         return {part: Assigned(offset, *bounds[part]) for part, offset in zip(partitions, committed, strict=True)}
 
     async def _ready(self, max_records: int) -> list[Received]:
-        """What is fetched already, partition by partition; a different one first each time, since aiokafka would fill
-        a batch from one for as long as that has records.
-
-        Few partitions as far as they go, not a share of each: what belongs together is in one, and is folded once.
-        """
+        """What is fetched already: a share of each topic, then whatever fills the rest; aiokafka by itself would fill a
+        batch from one partition for as long as that has records."""
         if self._waiting is not None or max_records < 1:
             return []
-        partitions = sorted(self._next)
         self._turn += 1
-        start = self._turn % len(partitions) if partitions else 0
+        topics = in_turn(self._next, self._turn)
         records: list[Received] = []
-        for partition in partitions[start:] + partitions[:start]:
-            room = max_records - len(records)
-            if room < 1 or not self._settled_now():
-                break
-            records += self._taken(await self._fetched(TopicPartition(*partition), room, records))
+        for share in (max(1, max_records // max(1, len(topics))), max_records):
+            for partitions in topics:
+                await self._take(partitions, min(share, max_records - len(records)), records)
         return records
+
+    async def _take(self, partitions: Sequence[Partition], most: int, records: list[Received]) -> None:
+        """Adds up to `most` of what is fetched of these partitions, each as far as it goes."""
+        for partition in partitions:
+            if most < 1 or not self._settled_now():
+                return
+            taken = self._taken(await self._fetched(TopicPartition(*partition), most, records))
+            records += taken
+            most -= len(taken)
 
     async def _fetched(self, pair: Any, room: int, before: list[Received]) -> dict[Any, list[Any]]:
         try:

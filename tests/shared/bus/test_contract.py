@@ -17,7 +17,7 @@ from jornada.bus.carrier import (
     Record,
     RecordTooLarge,
 )
-from jornada.events.catalogue import TOPICS
+from jornada.events.catalogue import REJECTIONS, TOPICS
 from tests.shared.bus.carriers import TOPIC, Carrier, after, drained, fresh, packed, packs, record, starting_at
 
 
@@ -227,6 +227,21 @@ async def test_a_batch_has_few_partitions_as_far_as_they_go_and_each_has_its_tur
     await consumer.stop()
     assert max(map(len, polls)) <= 3
     assert set().union(*polls) == set(range(len(held)))
+
+
+async def test_a_flood_on_one_topic_does_not_hold_up_another(carrier: Carrier) -> None:
+    run, other = fresh(), REJECTIONS.name
+    ends = await carrier.bus.ends([TOPIC, other])
+    await carrier.bus.publish([record(f"{run}-{n % 60}") for n in range(6000)])
+    await carrier.bus.publish([record(f"{run}-{n}", topic=other) for n in range(40)])
+    consumer = carrier.bus.consumer(run, [TOPIC, other], starting_at(ends))
+    await consumer.start()
+    found = list(await drained(consumer, 1, most=1))
+    await asyncio.sleep(1)  # for what is fetched ahead
+    while sum(each.topic == other for each in found) < 40:
+        found += await consumer.poll(200, 1)
+    await consumer.stop()
+    assert len(found) <= 1_000
 
 
 async def test_a_position_that_the_log_does_not_hold_is_a_truncation(carrier: Carrier) -> None:
