@@ -1,6 +1,7 @@
 """Reads a topic as whoever comes last would: every record, from its beginning to its end."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 
@@ -34,18 +35,29 @@ async def records_of(brokers: str, topic: str) -> list[Received]:
     return found
 
 
-async def stale_journeys(brokers: str, connection: "asyncpg.Connection[asyncpg.Record]", workspace: object) -> int:
-    """How many of a workspace's customers and accounts are told otherwise by the last record of their key, which is
-    what a consumer would hold after compaction, than they are stored."""
-    last: dict[object, JourneyEvent] = {}
+async def stale_journeys(
+    brokers: str, connection: "asyncpg.Connection[asyncpg.Record]", workspace: object
+) -> list[str]:
+    """A workspace's customers and accounts who are told otherwise by the last record of their key, which is what a
+    consumer would hold after compaction, than they are stored: each with what was told, in order."""
+    events: dict[object, list[JourneyEvent]] = defaultdict(list)
     for record in await records_of(brokers, JOURNEYS.name):
-        if record.value is None:  # a heartbeat
-            continue
-        event: JourneyEvent = decode(record.value, JourneyEvent)
-        last[event.subject_id] = event
+        if record.value is not None:  # a heartbeat has none
+            event: JourneyEvent = decode(record.value, JourneyEvent)
+            events[event.subject_id].append(event)
     rows = await connection.fetch(
-        "select id, version from journey.subjects where workspace = $1 and merged_into is null and version is not null",
+        "select id, type, version from journey.subjects where workspace = $1 and merged_into is null"
+        " and version is not null",
         workspace,
     )
-    told = [(last.get(row["id"]), row["version"]) for row in rows]
-    return sum(not isinstance(event, JourneySnapshot) or event.version != version for event, version in told)
+    return [
+        f"{row['type']} {row['id']} is stored as {row['version']:x} and was told as {_versions(told)}"
+        for row in rows
+        if not (told := events[row["id"]])
+        or not isinstance(told[-1], JourneySnapshot)
+        or told[-1].version != row["version"]
+    ]
+
+
+def _versions(events: Sequence[JourneyEvent]) -> str:
+    return ", ".join(f"{type(each).__name__} {each.version:x}" for each in events[-5:])

@@ -167,7 +167,7 @@ class Found:
     doubled: int = 0
     dead: int = 0
     wrong: list[str] = field(default_factory=list)
-    stale_on_topic: int = 0
+    stale: list[str] = field(default_factory=list)
     readied: list[tuple[str, float]] = field(default_factory=list)
 
     @property
@@ -178,14 +178,14 @@ class Found:
     @property
     def sound(self) -> bool:
         """Whether nothing at all is amiss."""
-        return not (self.lost or self.doubled or self.dead or self.wrong or self.stale_on_topic)
+        return not (self.lost or self.doubled or self.dead or self.wrong or self.stale)
 
     def told(self, seed: int) -> str:
         """The figures."""
         return (
             f"{self.events} events, {self.faults.total()} faults of {len(self.faults)} kinds, seed {seed}:"
             f" lost {self.lost}, doubled {self.doubled}, dead-lettered {self.dead}; of {self.identifiers} identifiers"
-            f" {len(self.wrong)} differ from the oracle, {self.stale_on_topic} stale on the topic;"
+            f" {len(self.wrong)} differ from the oracle, {len(self.stale)} stale on the topic {self.stale[:5]};"
             f" ready {self.slowest[1]:.1f} s after {self.slowest[0]} and sooner after all else; {dict(self.faults)}"
         )
 
@@ -283,7 +283,7 @@ async def _look(ground: Ground, story: Sequence[Touchpoint], found: Found) -> No
     found.dead = await connection.fetchval(
         "select count(*) from journey.dead_letters where workspace = $1", ground.workspace
     )
-    found.stale_on_topic = await stale_journeys(ground.system.brokers, connection, ground.workspace)
+    found.stale = await stale_journeys(ground.system.brokers, connection, ground.workspace)
     await connection.close()
     wanted = expected(story, AS_OF)
     found.identifiers = len(wanted)
