@@ -82,6 +82,7 @@ class Worker:
         self._polled_at = clock.monotonic()
         self._busy_since: float | None = None
         self._stored: dict[Partition, int] = {}
+        self._again: dict[Partition, int] = {}
         self._looked_back_at = self._polled_at
         self._stopping = False
 
@@ -136,11 +137,27 @@ class Worker:
             return
         if not records:
             return
+        if not await self._stand_lower(consumer):
+            self._drop(consumer, records)
+            return
         self._busy_since = self._polled_at
         try:
             await self._work(consumer, records)
         finally:
             self._busy_since = None
+
+    async def _stand_lower(self, consumer: Consumer) -> bool:
+        """Has the group stand where a database that went back is fed again from; whether it does.
+
+        What is folded from there on would else count as acknowledged before it is published.
+        """
+        try:
+            if self._again and not await consumer.commit(self._again):
+                return False
+        except BusUnavailable:
+            return False
+        self._again = {}
+        return True
 
     async def _work(self, consumer: Consumer, records: Sequence[Received]) -> None:
         subjects = await self._folded(records)
@@ -264,11 +281,12 @@ class Worker:
         """Starts from the lower of the stored and the group's position: a Postgres that went back is fed again."""
         async with self._database.transaction() as connection:
             stored = await offsets.load(connection, self._bus.carrier, self.topics)
-            went_back = any(
-                known.committed is not None and stored.get(partition, known.beginning) < known.committed
+            self._again = {
+                partition: max(stored.get(partition, known.beginning), known.beginning)
                 for partition, known in assigned.items()
-            )
-            if went_back:
+                if known.committed is not None and stored.get(partition, known.beginning) < known.committed
+            }
+            if self._again:
                 epoch = await offsets.raise_epoch(connection, self._clock.now())
                 _log.error("database.went_back", group=self.group, epoch=epoch)
         self._stored = dict(stored)

@@ -170,6 +170,30 @@ async def test_a_database_that_went_back_is_fed_again_under_a_new_epoch(database
         assert await connection.fetchval("select version >> $1 from counts", SEQUENCE_BITS) > 0
 
 
+async def test_what_is_fed_again_is_published_though_the_process_dies_before_it_is(database: Database) -> None:
+    batch = [received(0, "ana")]
+    crashed = Script(batch, known=Assigned(committed=1, beginning=0, end=1))
+    crashed.down = 1_000_000
+    running = asyncio.create_task(worker_on(crashed, database, Counts()).run())
+    while not await counted(database):  # noqa: ASYNC110 - the database tells nobody
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait([running])
+    committed = [1, *(each[P0] for each in crashed.commits)][-1]
+    script = Script(batch, known=Assigned(committed, beginning=0, end=1))
+    await ran(script, database, Counts())
+    assert script.starts == {P0: 0}
+    assert len(script.published) == 1
+
+
+async def test_nothing_is_fed_again_before_the_group_stands_where_it_begins(database: Database) -> None:
+    script = Script([received(3, "ana")], known=Assigned(committed=9, beginning=0, end=9))
+    script.keep_commits = False
+    await ran(script, database, Counts())
+    assert await counted(database) == {}
+    assert script.sought == [(P0, 3)]
+
+
 async def test_a_first_start_reads_from_the_beginning_without_a_new_epoch(database: Database) -> None:
     script = Script([received(3, "ana")], known=Assigned(committed=None, beginning=2, end=9))
     await ran(script, database, Counts())
