@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jornada.events import Touchpoint, decode, encode
-from services.journey.domain import folding, state
+from services.journey.domain import folding, sessions, state
 from services.journey.domain.reading import Reading, amount, nanos, read
+from services.journey.domain.sessions import Session
 from services.journey.domain.state import EMPTY, State
 from tests.journey.makes import at, touchpoint
 
@@ -154,3 +155,9 @@ def test_an_unknown_event_of_a_product_counts_as_use_and_one_of_support_does_not
 
 def test_what_we_wrote_counts_in_nothing() -> None:
     assert folding.single(read(touchpoint("m1", event="Message Sent", user_id="ana", source="jornada"))) is EMPTY
+
+
+def test_a_pause_of_just_half_an_hour_is_within_a_session_and_a_longer_one_ends_it() -> None:
+    moments = (0, sessions.GAP, 2 * sessions.GAP + 1)
+    told = [Session(us, f"m{us}", "app", us, 1) for us in moments]
+    assert sessions.coalesced(told) == [Session(0, "m0", "app", sessions.GAP, 2), told[2]]
