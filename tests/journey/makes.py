@@ -114,18 +114,22 @@ class Folding:
 
     async def fold(self, *batch: Touchpoint) -> set[Subject]:
         """Folds one batch and publishes what it changed."""
+        subjects = await self.commit(*batch)
+        await self.publisher.publish(subjects)
+        await self.publisher.drain([self.workspace])
+        return subjects
+
+    async def commit(self, *batch: Touchpoint) -> set[Subject]:
+        """Folds one batch, as a process does that dies before it has published; returns whom it would have."""
         records = [received(msgspec.structs.replace(each, workspace=self.workspace)) for each in batch]
         while True:
             try:
                 async with self.database.transaction([self.workspace]) as connection:
                     subjects = set(await self._fold(connection, records))
                     await offsets.store(connection, "", {})
-                break
+                return subjects
             except Conflict:
                 await asyncio.sleep(0.01)
-        await self.publisher.publish(subjects)
-        await self.publisher.drain([self.workspace])
-        return subjects
 
     async def id_of(self, type_: str, value: str) -> SubjectId | None:
         """Whom an identifier names."""

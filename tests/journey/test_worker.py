@@ -9,6 +9,7 @@ import pytest
 
 from jornada.bus import timers
 from jornada.bus.carrier import Bus
+from jornada.bus.publisher import Subject
 from jornada.bus.timers import Ticker, Timer
 from jornada.bus.worker import Outdated, Refused
 from jornada.db import Database
@@ -21,6 +22,7 @@ from services.journey.store import buckets, in_force, retention, subjects
 from services.journey.worker.settling import TIMER
 from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
+from tests.journey.lives import Lives, shuffled
 from tests.journey.makes import Folding, at, touchpoint
 
 
@@ -90,6 +92,47 @@ async def test_a_merge_publishes_both_and_the_loser_answers_with_the_survivor(da
     assert isinstance(kept, JourneySnapshot)
     assert (lost.into, kept.touchpoints) == (first, 3)
     assert lost.version != kept.version
+
+
+async def test_whom_a_batch_changed_is_told_though_the_process_died_and_a_record_that_named_them_names_another(
+    database: Database,
+) -> None:
+    folding = Folding(database)
+    twin = touchpoint("m2", 1, user_id="new", event="Report Exported")
+    await folding.fold(touchpoint("m1", 0, user_id="old", event="Report Exported"))
+    await folding.fold(twin)
+    first, second = await folding.id_of("user_id", "old"), await folding.id_of("user_id", "new")
+    assert first is not None
+    assert second is not None
+    batch = [twin, touchpoint("m3", 2, type="alias", user_id="new", previous_id="old")]
+    await folding.commit(*batch)
+    await folding.fold(*batch)
+    await _swept(folding)
+    lost, kept = folding.topic.last(second), folding.topic.last(first)
+    assert isinstance(lost, MergedInto)
+    assert isinstance(kept, JourneySnapshot)
+    assert (lost.into, kept.touchpoints) == (first, 3)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_whom_no_record_will_name_again_is_marked(database: Database, seed: int) -> None:
+    folding = Folding(database, now=at(365))
+    told = shuffled(Lives(seed, ours=False).draw(2_000), seed)
+    for batch in (told[start : start + 100] for start in range(0, len(told), 100)):
+        would = await folding.commit(*batch)
+        async with database.transaction([folding.workspace]) as connection:
+            rows = await connection.fetch("delete from unpublished returning subject")
+        marked = {Subject(folding.workspace, row["subject"]) for row in rows}
+        assert would - marked <= await folding.commit(*batch)
+    while await folding.refolder.work():
+        pass
+
+
+async def _swept(folding: Folding) -> None:
+    """Lets all that waits be published, as it is a few seconds later."""
+    async with folding.database.transaction([folding.workspace]) as connection:
+        await connection.execute("update unpublished set since = since - interval '1 minute'")
+    await folding.publisher.sweep()
 
 
 async def test_a_stage_changes_by_silence_at_its_very_instant_and_not_before_the_log_is_folded(

@@ -65,25 +65,31 @@ class TouchpointFold:
         sorted_ = await accepted.accept(connection, workspace, batch)
         if sorted_.differing:
             await self._reject(connection, workspace, sorted_.differing)
+        changed, named = await self._changed(connection, workspace, sorted_.fresh) if sorted_.fresh else ({}, set())
+        # Asked now that all is folded, as it will be of the same records read again: whom they named until then may
+        # be somebody else, and published by nobody.
         again = [_read(touchpoint) for touchpoint in sorted_.again]
-        named = await _named_before(connection, workspace, again) if again else set()
+        named |= await _named_before(connection, workspace, again) if again else set()
         named |= await erased_among(connection, workspace, self._pseudonyms, again)
-        if not sorted_.fresh:
-            return named
-        force = await in_force.held(connection, workspace)
-        kept = await self._kept(connection, workspace, sorted_.fresh)
-        told = [_read(touchpoint, force.vocabulary) for touchpoint in kept]
-        fresh, erased = await sifted(connection, workspace, self._pseudonyms, told)
-        named |= erased
-        if not fresh:
-            return named
-        attribution = await attribute(connection, workspace, fresh)
-        changed = await tell(connection, workspace, force, attribution, self._clock.now())
-        named |= {Subject(workspace, attribution.customer_of[owner]) for owner, _ in _of_people(attribution)}
         unnamed = {subject: version for subject, version in changed.items() if subject not in named}
         if unnamed:
             await self._publisher.mark(connection, unnamed)
         return named | unnamed.keys()
+
+    async def _changed(
+        self, connection: Connection, workspace: WorkspaceId, fresh: Sequence[Touchpoint]
+    ) -> tuple[dict[Subject, int], set[Subject]]:
+        """Folds what is new; the new versions of everybody whom that changes, and whom it names."""
+        force = await in_force.held(connection, workspace)
+        kept = await self._kept(connection, workspace, fresh)
+        told = [_read(touchpoint, force.vocabulary) for touchpoint in kept]
+        left, erased = await sifted(connection, workspace, self._pseudonyms, told)
+        if not left:
+            return {}, erased
+        attribution = await attribute(connection, workspace, left)
+        changed = await tell(connection, workspace, force, attribution, self._clock.now())
+        people = {Subject(workspace, attribution.customer_of[owner]) for owner, _ in _of_people(attribution)}
+        return changed, erased | people
 
     async def _kept(
         self, connection: Connection, workspace: WorkspaceId, fresh: Sequence[Touchpoint]
