@@ -22,6 +22,7 @@ class Outcome(NamedTuple):
 
     fault: Fault
     began: float
+    healing: float
     healed: float
     calls: Sequence[Call]
     again: Sequence[Call]
@@ -54,16 +55,16 @@ class Outcome(NamedTuple):
         return [
             call
             for call in self.calls
-            if self.struck(call) and call.status == 200 and call.sent_at > margin and call.answered_at < self.healed
+            if self.struck(call) and call.status == 200 and call.sent_at > margin and call.answered_at < self.healing
         ]
 
     @property
     def first_ack(self) -> float:
         """Seconds from the heal to the first ack of a call that the fault struck; infinite without one."""
         ours = [
-            call.answered_at - self.healed
+            max(0.0, call.answered_at - self.healed)
             for call in (*self.calls, *self.again)
-            if call.status == 200 and call.answered_at >= self.healed and self.struck(call)
+            if call.status == 200 and call.answered_at >= self.healing and self.struck(call)
         ]
         return min(ours, default=float("inf"))
 
@@ -90,17 +91,18 @@ async def endure(
         began = time.monotonic()
         await fault.begin(cluster)
         await asyncio.sleep(fault.seconds)
+        healing = time.monotonic()
         await fault.heal(cluster)
         healed = time.monotonic()
         await asyncio.sleep(after)
     finally:
         await sender.stop()
     repeated = await sender.send_again() if again else []
-    return await _found(fault, began, healed, sender, repeated, cluster.brokers)
+    return await _found(fault, (began, healing, healed), sender, repeated, cluster.brokers)
 
 
 async def _found(
-    fault: Fault, began: float, healed: float, sender: Sender, again: Sequence[Call], brokers: str
+    fault: Fault, times: tuple[float, float, float], sender: Sender, again: Sequence[Call], brokers: str
 ) -> Outcome:
     partitions: dict[str, int] = {}
     copies: Counter[str] = Counter()
@@ -111,7 +113,7 @@ async def _found(
         if message_id in sent:
             partitions[message_id] = record.partition
             copies[message_id] += 1
-    return Outcome(fault, began, healed, sender.calls, again, partitions, copies)
+    return Outcome(fault, *times, sender.calls, again, partitions, copies)
 
 
 def resident(pid: int) -> int:
