@@ -1,7 +1,7 @@
 """Touchpoints for tests, and a journey that folds them as its worker does."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, cast
@@ -11,6 +11,7 @@ import msgspec
 from jornada.bus import offsets
 from jornada.bus.carrier import Bus, Received, Record, Tombstone
 from jornada.bus.publisher import Publisher, Subject
+from jornada.bus.timers import Ticker
 from jornada.clock import SetClock
 from jornada.db import Conflict, Database
 from jornada.events import (
@@ -32,12 +33,13 @@ from jornada.pseudonyms import Pseudonyms
 from jornada.web import Reference
 from services.journey.api import documents
 from services.journey.domain.identity import Refusal
-from services.journey.store import identifiers, paths, portraits, refusals
+from services.journey.store import identifiers, paths, portraits, refusals, subjects
 from services.journey.store.snapshots import PostgresSnapshots
 from services.journey.worker.erasing import Eraser
 from services.journey.worker.fold import TouchpointFold
 from services.journey.worker.merging import Merger
 from services.journey.worker.refolding import Refolder
+from services.journey.worker.silence import fire
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 SOMEWHERE = WorkspaceId(new_id())
@@ -111,6 +113,21 @@ class Folding:
         self.merger = Merger(database, self.publisher, self.clock)
         self.eraser = Eraser(database, self.publisher, PSEUDONYMS, self.clock)
         self._fold = TouchpointFold(self.publisher, PSEUDONYMS, self.clock)
+
+    def ticker(self, folded_until: Callable[[], Awaitable[datetime]] | None = None) -> Ticker:
+        """Fires the timers; everything is folded until now unless told otherwise."""
+
+        async def now() -> datetime:
+            return self.clock.now()
+
+        return Ticker(
+            database=self.database,
+            publisher=self.publisher,
+            clock=self.clock,
+            hold=subjects.held,
+            fire=fire,
+            folded_until=folded_until or now,
+        )
 
     async def fold(self, *batch: Touchpoint) -> set[Subject]:
         """Folds one batch and publishes what it changed."""

@@ -6,14 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from jornada.bus.timers import Ticker
 from jornada.db import Database
 from jornada.events import JourneySnapshot, encode
 from jornada.instants import micros
 from services.journey.domain.state import FOLD
-from services.journey.store import in_force, memberships, subjects
+from services.journey.store import in_force, memberships
 from services.journey.store.memberships import Count
-from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
 from tests.journey.test_segments import QUIET, define
@@ -70,17 +68,7 @@ async def test_silence_alone_reaches_it_on_time_and_its_end_takes_nothing_away(d
     await define(folding, {"quiet": QUIET}, "milestone")
     await folding.fold(touchpoint("m1", 1, event="Signed In", user_id="ana"))
 
-    async def now() -> datetime:
-        return folding.clock.now()
-
-    ticker = Ticker(
-        database=database,
-        publisher=folding.publisher,
-        clock=folding.clock,
-        hold=subjects.held,
-        fire=fire,
-        folded_until=now,
-    )
+    ticker = folding.ticker()
     first = {"first_value": at(1)}
     for day, by_then in ((14.999, first), (15, first | {"quiet": at(15)})):
         folding.clock.at = at(day)

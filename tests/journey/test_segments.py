@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jornada.bus.timers import Ticker
 from jornada.db import Database
 from jornada.events import Identifier, JourneySnapshot, Touchpoint
 from jornada.instants import micros
@@ -20,10 +19,9 @@ from services.journey.domain.segments import Definition, InForce, Role, Stays, W
 from services.journey.domain.stages import timeline
 from services.journey.domain.state import EMPTY
 from services.journey.domain.view import TERMS, StateView
-from services.journey.store import in_force, memberships, portraits, subjects
+from services.journey.store import in_force, memberships, portraits
 from services.journey.store.memberships import Count
 from services.journey.store.portraits import Filter
-from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
 from tests.journey.test_order import LATE_ALIAS, LIFE, REUNITED, SHARED, identifiers_of, shuffled
@@ -229,10 +227,7 @@ async def test_no_login_for_14_days_becomes_true_by_itself_and_a_login_ends_it(d
         touchpoint("m1", 1, event="Signed In", user_id="ana"),
         touchpoint("m2", 2, type="identify", user_id="ana", traits={"role": "dev"}),
     )
-    ticker = Ticker(
-        database=database, publisher=folding_.publisher, clock=folding_.clock, hold=subjects.held, fire=fire,
-        folded_until=lambda: later(folding_),
-    )  # fmt: skip
+    ticker = folding_.ticker()
     id_ = await folding_.id_of("user_id", "ana")
     assert id_ is not None
 

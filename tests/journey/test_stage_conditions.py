@@ -1,7 +1,6 @@
 """Conditions in place of stages' rules: in any order, over chapters, by silence on time, told and tried beforehand."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jornada.bus.timers import Ticker
 from jornada.db import Database
 from jornada.events import JourneySnapshot, Touchpoint
 from jornada.instants import micros
@@ -22,8 +20,7 @@ from services.journey.domain.stages import history
 from services.journey.domain.state import EMPTY
 from services.journey.domain.view import TERMS, StateView, stage_terms
 from services.journey.domain.vocabulary import ALL_KINDS
-from services.journey.store import in_force, subjects
-from services.journey.worker.silence import fire
+from services.journey.store import in_force
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
 from tests.journey.naive import Machine, Told
@@ -230,17 +227,7 @@ async def test_time_alone_turns_a_stage_on_time_and_the_past_is_read_the_same(da
         touchpoint("m1", 1, event="Signed Up", user_id="ana"), touchpoint("m2", 2, event="Signed In", user_id="ana")
     )
 
-    async def now() -> datetime:
-        return folding_.clock.now()
-
-    ticker = Ticker(
-        database=database,
-        publisher=folding_.publisher,
-        clock=folding_.clock,
-        hold=subjects.held,
-        fire=fire,
-        folded_until=now,
-    )
+    ticker = folding_.ticker()
     id_ = await folding_.id_of("user_id", "ana")
     assert id_ is not None
     for day, stage in ((6.999, "onboarding"), (7, "at_risk"), (10.999, "at_risk"), (11, "onboarding")):

@@ -4,15 +4,12 @@ from typing import Any
 
 import pytest
 
-from jornada.bus.timers import Ticker
 from jornada.db import Database
 from jornada.events import Billing, JourneySnapshot, Touchpoint
-from services.journey.store import subjects
-from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, touchpoint
 from tests.journey.test_measures import measured
-from tests.journey.test_segments import define, later
+from tests.journey.test_segments import define
 
 ENDING = {"until": "billing.trial_ends_at", "at_most": "7 days"}
 
@@ -107,10 +104,7 @@ async def test_a_trial_that_ends_within_a_week_becomes_true_by_itself_until_it_i
     folding = Folding(database, now=at(2))
     await define(folding, {"ending": ENDING})
     await folding.fold(started("m1", 1, 15))
-    ticker = Ticker(
-        database=database, publisher=folding.publisher, clock=folding.clock, hold=subjects.held, fire=fire,
-        folded_until=lambda: later(folding),
-    )  # fmt: skip
+    ticker = folding.ticker()
     id_ = await folding.id_of("user_id", "ana")
     assert id_ is not None
 

@@ -10,7 +10,7 @@ import pytest
 from jornada.bus import timers
 from jornada.bus.carrier import Bus
 from jornada.bus.publisher import Subject
-from jornada.bus.timers import Ticker, Timer
+from jornada.bus.timers import Timer
 from jornada.bus.worker import Outdated, Refused
 from jornada.db import Database
 from jornada.events import REJECTIONS, JourneySnapshot, MergedInto, Rejection, SubjectId, WorkspaceId, decode, new_id
@@ -20,7 +20,6 @@ from services.journey.domain.state import FOLD
 from services.journey.domain.vocabulary import Meaning
 from services.journey.store import buckets, in_force, retention, subjects
 from services.journey.worker.settling import TIMER
-from services.journey.worker.silence import fire
 from tests.conftest import DatabaseFactory
 from tests.journey.lives import Lives, shuffled
 from tests.journey.makes import Folding, at, touchpoint
@@ -148,14 +147,7 @@ async def test_a_stage_changes_by_silence_at_its_very_instant_and_not_before_the
     async def folded_until() -> datetime:
         return folded
 
-    ticker = Ticker(
-        database=database,
-        publisher=folding.publisher,
-        clock=folding.clock,
-        hold=subjects.held,
-        fire=fire,
-        folded_until=folded_until,
-    )
+    ticker = folding.ticker(folded_until)
     id_ = await folding.id_of("user_id", "ana")
     assert id_ is not None
     folding.clock.at = due - timedelta(microseconds=1)
@@ -181,17 +173,7 @@ async def test_who_is_being_folded_keeps_the_timer_until_the_next_look_and_nobod
     folding.clock.at = at(60)
     ids = [await folding.id_of("user_id", user) for user in "ab"]
 
-    async def folded_until() -> datetime:
-        return folding.clock.at
-
-    ticker = Ticker(
-        database=database,
-        publisher=folding.publisher,
-        clock=folding.clock,
-        hold=subjects.held,
-        fire=fire,
-        folded_until=folded_until,
-    )
+    ticker = folding.ticker()
 
     async def due() -> set[SubjectId]:
         async with database.transaction([folding.workspace]) as connection:
