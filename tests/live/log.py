@@ -10,19 +10,29 @@ from jornada.bus.kafka import KafkaBus, KafkaConnection
 from jornada.events import JOURNEYS, JourneyEvent, JourneySnapshot, decode, new_id
 
 
-async def _beginning(assigned: Mapping[Partition, Assigned]) -> dict[Partition, int]:
-    return {partition: known.beginning for partition, known in assigned.items()}
-
-
-async def records_of(brokers: str, topic: str) -> list[Received]:
-    """The records of each partition in order, the partitions mingled."""
+async def ends_of(brokers: str, topic: str) -> Mapping[Partition, int]:
+    """Where the log of each partition ends now."""
     bus = KafkaBus(KafkaConnection(brokers=brokers), client_id="checker")
-    consumer = bus.consumer(f"checker-{new_id().hex}", [topic], _beginning)
+    try:
+        return await bus.ends([topic])
+    finally:
+        await bus.stop()
+
+
+async def records_of(brokers: str, topic: str, since: Mapping[Partition, int] | None = None) -> list[Received]:
+    """The records of each partition in order, the partitions mingled: all, or those since the log ended so."""
+    starts = since or {}
+
+    async def chosen(assigned: Mapping[Partition, Assigned]) -> dict[Partition, int]:
+        return {partition: starts.get(partition, known.beginning) for partition, known in assigned.items()}
+
+    bus = KafkaBus(KafkaConnection(brokers=brokers), client_id="checker")
+    consumer = bus.consumer(f"checker-{new_id().hex}", [topic], chosen)
     await consumer.start()
     found: list[Received] = []
     try:
         ends = await bus.ends([topic])
-        missing = {partition for partition, end in ends.items() if end > 0}
+        missing = {partition for partition, end in ends.items() if end > starts.get(partition, 0)}
         while missing:
             for record in await consumer.poll(5_000, 1.0):
                 found.append(record)

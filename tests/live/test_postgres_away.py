@@ -15,7 +15,7 @@ import pytest
 from jornada.access.secrets import draw_write_key
 from jornada.events import TOUCHPOINTS, Touchpoint, decode, new_id
 from tests.live.fragile import Fragile
-from tests.live.log import records_of
+from tests.live.log import ends_of, records_of
 from tests.live.processes import Running, services_on
 from tests.live.sender import Sender
 
@@ -61,6 +61,7 @@ async def test_with_postgres_away_nothing_acked_is_lost_and_nothing_restarts(
     async with services_on(postgres.server.url(), kafka_brokers, tmp_path, ["ingest"]) as system:
         sender = Sender(system.urls["ingest"], system.write_key, new_id().hex[-8:], SEED)
         assert (await _ask(system, system.write_key, userId="ana")).status_code == 200
+        before = await ends_of(kafka_brokers, TOUCHPOINTS.name)
         sender.start()
         await asyncio.to_thread(postgres.crash)
         began = time.monotonic()
@@ -85,7 +86,7 @@ async def test_with_postgres_away_nothing_acked_is_lost_and_nothing_restarts(
         # Ten such failures end the process, which an outage of a minute would suffice for.
         assert b"task.failed" not in (tmp_path / "ingest.log").read_bytes()
     found: set[str] = set()
-    for record in await records_of(kafka_brokers, TOUCHPOINTS.name):
+    for record in await records_of(kafka_brokers, TOUCHPOINTS.name, before):
         touchpoint: Touchpoint = decode(record.value, Touchpoint)
         found.add(touchpoint.message_id)
     slowest = max(call.seconds for call in sender.calls)

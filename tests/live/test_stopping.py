@@ -15,7 +15,7 @@ import pytest
 from jornada.bus.local_kafka import LocalKafka
 from jornada.events import TOUCHPOINTS, Touchpoint, decode, new_id
 from tests.flows.system import take_ports
-from tests.live.log import records_of
+from tests.live.log import ends_of, records_of
 from tests.live.processes import Running, Supervised, services_on
 from tests.live.proxy import Proxy
 from tests.live.sender import Sender
@@ -74,6 +74,7 @@ async def test_a_stop_answers_what_was_taken_and_waits_for_nobody(
     async with services_on(postgres_url, kafka_node.brokers, tmp_path, ["ingest"]) as system:
         ingest = system.services["ingest"]
         sender = Sender(system.urls["ingest"], system.write_key, new_id().hex[-8:], SEED)
+        before = await ends_of(kafka_node.brokers, TOUCHPOINTS.name)
         async with _slow_clients(system):
             sender.start()
             await asyncio.sleep(2)
@@ -89,7 +90,7 @@ async def test_a_stop_answers_what_was_taken_and_waits_for_nobody(
             took = time.monotonic() - began
         await sender.stop()
     found: set[str] = set()
-    for record in await records_of(kafka_node.brokers, TOUCHPOINTS.name):
+    for record in await records_of(kafka_node.brokers, TOUCHPOINTS.name, before):
         touchpoint: Touchpoint = decode(record.value, Touchpoint)
         found.add(touchpoint.message_id)
     print(  # noqa: T201
