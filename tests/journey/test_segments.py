@@ -261,10 +261,6 @@ async def test_no_login_for_14_days_becomes_true_by_itself_and_a_login_ends_it(d
     assert [(each.name, each.entered_at) for each in past.segments] == [("quiet", at(15))]
 
 
-async def later(folding_: Folding) -> Any:
-    return folding_.clock.now()
-
-
 async def test_a_change_of_rules_or_of_a_condition_tells_everybody_anew(database: Database) -> None:
     folding_ = Folding(database, now=at(30))
     await folding_.fold(*(touchpoint(f"m{n}", n, event="Report Exported", user_id="ana") for n in range(4)))
