@@ -25,7 +25,10 @@ _BILLING = (
     "Subscription Started", "Subscription Renewed", "Subscription Upgraded", "Subscription Cancelled",
     "Payment Failed", "Payment Recovered", "Invoice Overdue", "Report Exported",
 )  # fmt: skip
-_SUPPORT = ("Support Ticket Created", "Support Ticket Resolved", "Support Ticket Reopened", "Contact Logged")
+_SUPPORT = (
+    "Support Ticket Created", "Support Ticket Resolved", "Support Ticket Reopened", "Support Ticket Replied",
+    "Contact Logged", "Contact Logged", "Live Chat Message Received", "Feedback Answered",
+)  # fmt: skip
 _PAUSES = (
     timedelta(0), timedelta(seconds=41), timedelta(minutes=30), timedelta(minutes=30, microseconds=1),
     timedelta(hours=5), timedelta(days=1), timedelta(days=1), timedelta(days=3), timedelta(days=9), timedelta(days=33),
@@ -199,7 +202,7 @@ class Lives:
                 return {"revenue": draw.choice(["0.1", 19.9, 7, "12.345"]), "currency": draw.choice(["EUR", "brl"])}
             case "Survey Responded":
                 return {"survey_type": draw.choice(["nps", "nps", "csat"]), "score": draw.randint(3, 10)}
-            case "Support Ticket Created" | "Support Ticket Resolved" | "Support Ticket Reopened":
+            case _ if event.startswith("Support Ticket "):
                 return {"ticket_id": draw.randint(1, 4), "severity": draw.randint(1, 4)}
             case "Subscription Started" | "Subscription Renewed":
                 return {"renewal_at": later, "auto_renew": draw.random() < 0.4, "plan": "pro", "seats": 3}
@@ -213,7 +216,8 @@ class Lives:
             case _:
                 types = ["dedicated", "community", "self_service", "vip"]
                 about: dict[str, Any] = {"step": draw.randint(1, 3), "course_id": draw.randint(1, 3)}
-                return about | {"relationship_type": draw.choice(types)}
+                about |= {"relationship_type": draw.choice(types)}
+                return about | {"direction": draw.choice(["inbound", "outbound", "both"])}
 
 
 def _told(message_id: str, when: datetime, *, source: str = "app", **given: Any) -> Touchpoint:

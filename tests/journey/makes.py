@@ -51,6 +51,11 @@ def at(days: float) -> datetime:
     return BEGIN + timedelta(days=days)
 
 
+def day_of(days: float) -> int:
+    """The UTC day, since 1970, so many days after the beginning."""
+    return (at(days) - datetime(1970, 1, 1, tzinfo=UTC)).days
+
+
 def touchpoint(message_id: str, days: float = 0, *, event: str | None = None, **given: Any) -> Touchpoint:
     """A touchpoint; what is no field of it becomes a part of its body (`properties`, `traits`, `context`)."""
     body = {name: given.pop(name) for name in ("properties", "traits", "context") if name in given}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from math import inf
 from typing import Any, NamedTuple
 
 from jornada.events import Touchpoint
@@ -39,7 +40,9 @@ _KINDS = {
     "Referral Made": "referral_made", "Training Completed": "training_completed",
     "Training Started": "training_started", "Onboarding Step Completed": "onboarding_step_completed",
     "Email Opened": "message_opened", "Consent Updated": "consent_updated", "Deep Link Opened": "deep_link_opened",
-    "Live Chat Message Sent": "chat_message_sent", "Unsubscribed": "unsubscribed", "Message Sent": "message_sent",
+    "Live Chat Message Sent": "chat_message_sent", "Live Chat Message Received": "chat_message_received",
+    "Feedback Answered": "feedback_answered", "Support Ticket Replied": "ticket_replied",
+    "Unsubscribed": "unsubscribed", "Message Sent": "message_sent",
     "Subscription Started": "subscription_started", "Subscription Renewed": "subscription_renewed",
     "Subscription Upgraded": "subscription_upgraded", "Subscription Cancelled": "subscription_cancelled",
     "Payment Failed": "payment_failed", "Payment Recovered": "payment_recovered",
@@ -127,7 +130,7 @@ def expected(accepted: Iterable[Touchpoint], as_of: datetime, rules: RuleSet = S
         if event.account is not None:
             own[event.account].append(event)
     for account in own.keys() | shares.keys():
-        answers[f"account:{account}"] = _account(account, own[account], shares[account])
+        answers[f"account:{account}"] = _account(account, own[account], shares[account], rules)
     return answers
 
 
@@ -221,22 +224,39 @@ def _customer(who: Person, theirs: Sequence[Event], as_of: datetime, rules: Rule
         "path": [[event.message_id, event.source] for event in theirs],
         "sessions": _sessions(counted),
         "stages": _stages(counted, as_of, rules),
-        "use": None if last is None else [len(days), last, _own_gap(days, rules)],
+        "use": None if last is None else [len(days), last, *_gaps(days, rules)],
         "traits": _traits(counted),
         "tickets": _tickets(counted),
         "trial": _trial(counted, counted),
+        "contract": _contract(counted),
+        "rules_base": rules.base,
         "relationships": relationships(counted),
         "owner": _traits(counted).get("owner"),
         "account": grouped[-1] if grouped else None,
     }
 
 
-def _account(account: str, own: Sequence[Event], shares: Sequence[Sequence[Event]]) -> dict[str, Any] | None:
+def _account(
+    account: str, own: Sequence[Event], shares: Sequence[Sequence[Event]], rules: RuleSet
+) -> dict[str, Any] | None:
     counted = sorted((each for part in (own, *shares) for each in part if not each.ours), key=lambda each: each.when)
     if not counted:
         return None
-    about = {"identifiers": [f"account:{account}"], "people": len(shares), "trial": _trial(counted, own)}
-    return _sums(counted) | about
+    return _sums(counted) | {
+        "identifiers": [f"account:{account}"],
+        "people": len(shares),
+        "people_by_day": _by_day(shares, rules),
+        "trial": _trial(counted, own),
+        "contract": _contract([event for event in own if not event.ours]),
+        "rules_base": rules.base,
+    }
+
+
+def _by_day(people: Sequence[Sequence[Event]], rules: RuleSet) -> list[list[int]]:
+    """How many people acted last on which day: of the newest 60 days."""
+    acts = [[event.us // _DAY for event in theirs if event.value in rules.value_classes] for theirs in people]
+    last = [max(days) for days in acts if days]
+    return [[day, last.count(day)] for day in sorted(set(last))][-60:]
 
 
 def _sums(counted: Sequence[Event]) -> dict[str, Any]:
@@ -252,7 +272,43 @@ def _sums(counted: Sequence[Event]) -> dict[str, Any]:
         "kinds": {kind: [kinds[kind], max(each.us for each in counted if each.kind == kind)] for kind in sorted(kinds)},
         "revenue": {currency: str(amount.normalize()) for currency, amount in sorted(revenue.items())},
         "feedback": _feedback([event for event in counted if event.kind == "survey_responded"]),
+        "contacts": [_spoken(counted, *ways) for ways in _WAYS],
     }
+
+
+_WAYS = (
+    ("inbound", "chat_message_sent", "survey_responded", "ticket_opened", "ticket_reopened"),
+    ("outbound", "chat_message_received", "feedback_answered", "ticket_replied"),
+)
+
+
+def _spoken(counted: Sequence[Event], direction: str, *kinds: str) -> int | None:
+    """When somebody last spoke in a direction."""
+    logged = [
+        each.us for each in counted if each.kind == "contact_logged" and each.properties.get("direction") == direction
+    ]
+    return max([*logged, *(each.us for each in counted if each.kind in kinds)], default=None)
+
+
+def _contract(counted: Sequence[Event]) -> list[Any]:
+    """Whether it was last said to renew by itself, and when it began."""
+    said = [each.properties.get("auto_renew") for each in counted if each.kind.startswith(_BILLING)]
+    begun: int | None = None
+    ends: float = 0
+    for event in counted:
+        runs = begun is not None and ends > event.us
+        if event.kind in {"subscription_started", "subscription_renewed"}:
+            begun = begun if runs else event.us
+            fixed = event.properties.get("auto_renew") is False and "renewal_at" in event.properties
+            ends = _us(event.properties["renewal_at"]) if fixed else inf
+            ends = ends if ends > event.us else inf
+        elif event.kind == "subscription_cancelled" and runs:
+            ends = max(event.us, _us(event.properties.get("effective_at", event.told.occurred_at.isoformat())))
+    return [next((each for each in reversed(said) if isinstance(each, bool)), None), begun]
+
+
+def _us(text: str) -> int:
+    return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1)
 
 
 def _feedback(answers: Sequence[Event]) -> list[str]:
@@ -277,9 +333,11 @@ def _sessions(counted: Sequence[Event]) -> list[list[str]]:
     return sessions
 
 
-def _own_gap(days: Sequence[int], rules: RuleSet) -> int:
+def _gaps(days: Sequence[int], rules: RuleSet) -> list[Any]:
+    """The own gap, of how many it is taken, the rule set's, and their mean."""
     gaps = sorted([later - earlier for earlier, later in pairwise(days)][-20:])
-    return gaps[-(-9 * len(gaps) // 10) - 1] if len(gaps) >= 4 else rules.expected_gap_days
+    own = gaps[-(-9 * len(gaps) // 10) - 1] if len(gaps) >= 4 else rules.expected_gap_days
+    return [own, len(gaps), rules.expected_gap_days, float(f"{sum(gaps) / len(gaps):.9g}") if gaps else None]
 
 
 def _traits(counted: Sequence[Event]) -> dict[str, Any]:
@@ -291,8 +349,9 @@ def _traits(counted: Sequence[Event]) -> dict[str, Any]:
 
 def _tickets(counted: Sequence[Event]) -> list[Any]:
     """How many there ever were, and the open ones."""
-    standing = {str(each.properties["ticket_id"]): each.kind for each in counted if each.kind.startswith("ticket_")}
-    return [len(standing), sorted(name for name, kind in standing.items() if kind != "ticket_resolved")]
+    told = [(str(each.properties["ticket_id"]), each.kind) for each in counted if each.kind.startswith("ticket_")]
+    standing = {name: kind for name, kind in told if kind != "ticket_replied"}
+    return [len(dict(told)), sorted(name for name, kind in standing.items() if kind != "ticket_resolved")]
 
 
 def _trial(counted: Sequence[Event], contract: Sequence[Event]) -> list[int | None]:
@@ -303,7 +362,7 @@ def _trial(counted: Sequence[Event], contract: Sequence[Event]) -> list[int | No
     if said and said[-1].kind == "trial_ended":
         ends = said[-1].us
     elif said and "trial_ends_at" in said[-1].properties:
-        ends = (datetime.fromisoformat(said[-1].properties["trial_ends_at"]) - _EPOCH) // timedelta(microseconds=1)
+        ends = _us(said[-1].properties["trial_ends_at"])
     signed = {"subscription_started", "subscription_renewed"}
     ending = [event.us for event in contract if begins is not None and event.kind in signed and event.us > begins]
     return [begins, min([*ending, *([] if ends is None else [ends])], default=None)]

@@ -28,8 +28,12 @@ def plain(document: Mapping[str, Any], path: Sequence[Mapping[str, Any]], accoun
     ]
     billing = measures.get("billing", {})
     told["trial"] = [_us(at) if (at := billing.get(name)) else None for name in ("trial_started_at", "trial_ends_at")]
+    told["contract"] = [billing.get("auto_renew"), _us(at) if (at := billing.get("started_at")) else None]
+    contacts = measures.get("contacts", {})
+    told["contacts"] = [_us(at) if (at := contacts.get(name)) else None for name in ("inbound_at", "outbound_at")]
+    told["rules_base"] = document["rules_base"]
     if "segments" not in document:
-        return told | {"people": measures.get("people", 0)}
+        return told | {name: measures.get(name, none) for name, none in (("people", 0), ("people_by_day", []))}
     steps = path[::-1]
     use, support = measures.get("use"), measures.get("support", {})
     sessions = groupby((each for each in steps if not each["ours"]), key=lambda each: each["session_id"])
@@ -37,7 +41,7 @@ def plain(document: Mapping[str, Any], path: Sequence[Mapping[str, Any]], accoun
         "path": [[each["message_id"], each["source"]] for each in steps],
         "sessions": [[each["message_id"] for each in theirs] for _, theirs in sessions],
         "stages": [[each["name"], _us(each["entered_at"])] for each in document["stages"]],
-        "use": None if use is None else [use["value_days"], _us(use["last_value_at"]), use["own_gap_days"]],
+        "use": None if use is None else [use["value_days"], _us(use["last_value_at"]), *_gaps(use)],
         "traits": dict(sorted(document["traits"].items())),
         "tickets": [support.get("tickets", 0), sorted(each["ticket_id"] for each in support.get("open", []))],
         "relationships": [
@@ -58,6 +62,10 @@ def in_plain_words(documents: Mapping[str, Any]) -> dict[str, Any]:
         elif name != "refusals":
             told[name] = AMBIGUOUS if isinstance(each, int) else each
     return told
+
+
+def _gaps(use: Mapping[str, Any]) -> list[Any]:
+    return [use["own_gap_days"], use.get("gaps", 0), use["expected_gap_days"], use.get("mean_gap_days")]
 
 
 def _us(text: str) -> int:

@@ -1,6 +1,7 @@
 """Accounts of many people: told by buckets as they would be from every share, and never much work at once."""
 
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from unittest.mock import patch
@@ -12,18 +13,17 @@ from hypothesis import strategies as st
 
 from jornada.db import Database
 from jornada.events import JourneySnapshot, SubjectId, Touchpoint, decode, encode, new_id
-from jornada.instants import micros
 from services.journey.domain import folding, people
 from services.journey.domain import state as states
 from services.journey.domain.buckets import ROOT, above, around, divided, within
-from services.journey.domain.people import MOST_ACTIVE, NOBODY, People
+from services.journey.domain.people import MOST_DAYS, NOBODY, People
 from services.journey.domain.reading import Reading
 from services.journey.domain.rules import SHOP, SUBSCRIPTION
 from services.journey.domain.state import FOLD, State, value_days
 from services.journey.store import accounts, buckets, in_force
 from services.journey.worker import bucketing
 from tests.conftest import DatabaseFactory
-from tests.journey.makes import Folding, at, touchpoint
+from tests.journey.makes import Folding, at, day_of, touchpoint
 from tests.journey.test_order import shuffled, stories
 from tests.journey.test_state import readings
 
@@ -76,12 +76,14 @@ def published(folding: Folding, account: SubjectId) -> JourneySnapshot:
     return event
 
 
-def plainly(shares: dict[SubjectId, State], account: SubjectId, classes: Sequence[str]) -> tuple[State, int, list[int]]:
-    """An account from every share at once: its state, its people, when each last did anything of value."""
+def plainly(
+    shares: dict[SubjectId, State], account: SubjectId, classes: Sequence[str]
+) -> tuple[State, int, list[tuple[int, int]]]:
+    """An account from every share at once: its state, its people, how many acted last on which day."""
     whole = states.known_from_start(states.joined(shares[each] for each in sorted(shares)))
     theirs = [value_days(share, classes) for customer, share in shares.items() if customer != account]
-    active = sorted((max(day[2] for day in days.values()) for days in theirs if days), reverse=True)
-    return whole, len(theirs), active[:MOST_ACTIVE]
+    last = [max(days) for days in theirs if days]
+    return whole, len(theirs), [(day, last.count(day)) for day in sorted(set(last))][-MOST_DAYS:]
 
 
 async def check_accounts(folding: Folding, classes: Sequence[str] = CLASSES) -> int:
@@ -92,12 +94,11 @@ async def check_accounts(folding: Folding, classes: Sequence[str] = CLASSES) -> 
         for row in rows:
             shares, old = await accounts.of(connection, folding.workspace, row["id"], 0)
             assert not old
-            whole, number, active = plainly(shares, row["id"], classes)
+            whole, number, by_day = plainly(shares, row["id"], classes)
             assert row["state"] == encode(whole)
             if row["snapshot"] is not None and whole.first is not None:
                 told: JourneySnapshot = decode(row["snapshot"], JourneySnapshot)
-                measured = told.measures.people, [micros(us) for us in told.measures.active_people]
-                assert measured == (number, active)
+                assert (told.measures.people, told.measures.people_by_day) == (number, by_day)
         kept = await connection.fetch("select account, place, bucket from account_buckets")
         for row in kept:
             shares, _ = await accounts.of(connection, folding.workspace, row["account"], 0)
@@ -118,6 +119,18 @@ def test_people_add_up_to_the_same_however_they_are_grouped(told: list[list[Read
     for part in parts:
         made = people.join(made, decode(encode(part), People))
     assert encode(made) == encode(people.added(shares, CLASSES))
+
+
+@given(st.lists(st.lists(st.integers(0, 12), max_size=3), max_size=30), st.randoms())
+def test_everybody_is_told_by_the_day_of_their_latest_act(acts: list[list[int]], chance: random.Random) -> None:
+    key = (0, "m")
+    shares = [State(days={"use": {str(day): (*key, *key) for day in days}}) for days in acts]
+    chance.shuffle(shares)
+    cut = chance.randint(0, len(shares))
+    last = Counter(max(days) for days in acts if days)
+    with patch.object(people, "MOST_DAYS", 4):
+        parts = [people.added(some, CLASSES) for some in (shares[:cut], shares[cut:])]
+        assert people.join(*parts).by_day == people.join(*parts[::-1]).by_day == sorted(last.items())[-4:]
 
 
 @given(st.lists(st.uuids(), min_size=2, unique=True))
@@ -383,11 +396,11 @@ async def test_acts_of_other_classes_count_once_the_rules_say_so(database: Datab
         await in_force.choose(connection, folding_.workspace, SHOP)
     await settled(folding_)
     await check_accounts(folding_, SHOP.value_classes)
-    active = published(folding_, await acme(folding_)).measures.active_people
-    assert active == [at(5), at(4), at(3)]
+    by_day = published(folding_, await acme(folding_)).measures.people_by_day
+    assert by_day == [(day_of(3), 1), (day_of(4), 1), (day_of(5), 1)]
     told = await folding_.told("account", "acme")
     assert told is not None
-    assert told.measures.active_people == active
+    assert told.measures.people_by_day == by_day
 
 
 @pytest.mark.usefixtures("by_twos")

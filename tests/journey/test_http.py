@@ -303,8 +303,10 @@ async def test_rules_are_tried_and_chosen(served: Served) -> None:
     assert (await served.client.put("/v1/stages", json=fewer)).json() == {"rules": "own"}
     await served.send()
     assert (await served.get("/v1/stages/counts"))["customers"] == tried["counts"]["customers"]
-    assert (await served.get("/v1/stages"))["in_force"]["active_days"] == 1
-    assert (await served.get("/v1/customers/user_id:rui"))["stage"]["name"] == "active"
+    in_force = (await served.get("/v1/stages"))["in_force"]
+    assert (in_force["base"], in_force["active_days"]) == ("shop", 1)
+    rui = await served.get("/v1/customers/user_id:rui")
+    assert (rui["rules"], rui["rules_base"], rui["stage"]["name"]) == ("own", "shop", "active")
 
 
 async def test_conditions_of_stages_are_tried_and_set(served: Served) -> None:

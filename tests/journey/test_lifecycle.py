@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,17 @@ from jornada.events import Touchpoint
 from jornada.instants import instant
 from services.journey.domain import folding
 from services.journey.domain.reading import read
-from services.journey.domain.rules import APP, RULE_SETS, SHOP, SUBSCRIPTION, InvalidRules, RuleSet, own, proposed
+from services.journey.domain.rules import (
+    APP,
+    RULE_SETS,
+    SHOP,
+    SUBSCRIPTION,
+    InvalidRules,
+    RuleSet,
+    nearest,
+    own,
+    proposed,
+)
 from services.journey.domain.stages import history, timeline
 from services.journey.domain.vocabulary import ALL_KINDS
 from tests.journey.makes import at, touchpoint
@@ -186,17 +197,40 @@ def test_who_deletes_their_account_has_churned_and_returns_by_use() -> None:
 
 def test_a_workspace_writes_rules_of_its_own() -> None:
     made = own(SHOP, {"active_days": 1, "loyal_within_days": None, "onboarding_kinds": ["signed_up"]}, ALL_KINDS)
-    assert (made.name, made.active_days, made.value_classes) == ("own", 1, SHOP.value_classes)
+    assert (made.name, made.base, made.active_days, made.value_classes) == ("own", "shop", 1, SHOP.value_classes)
     assert names(made, used("m", 3, "Order Completed"))[0] == ("active", 3)
     with pytest.raises(InvalidRules) as caught:
         own(
             APP,
-            {"name": "x", "loyal_days": True, "active_within_days": "7", "onboarding_kinds": ["nothing"]},
+            {
+                "name": "x",
+                "base": "app",
+                "loyal_days": True,
+                "active_within_days": "7",
+                "onboarding_kinds": ["nothing"],
+            },
             ALL_KINDS,
         )
-    assert [name for name, _ in caught.value.flaws] == ["name", "loyal_days", "active_within_days", "onboarding_kinds"]
+    assert [name for name, _ in caught.value.flaws] == [
+        "name",
+        "base",
+        "loyal_days",
+        "active_within_days",
+        "onboarding_kinds",
+    ]
     with pytest.raises(InvalidRules):
         own(SUBSCRIPTION, {"churned_floor_days": 13}, ALL_KINDS)
+
+
+_NUMBERS = sorted(part for part, value in msgspec.structs.asdict(SHOP).items() if isinstance(value, int))
+
+
+@given(st.sampled_from([SUBSCRIPTION, SHOP, APP]), st.sets(st.sampled_from(_NUMBERS), max_size=4), st.integers(1, 50))
+def test_of_an_own_rule_set_of_few_changes_it_is_known_from_which_it_begins(
+    base: RuleSet, changed: set[str], number: int
+) -> None:
+    made = msgspec.structs.replace(base, name="own", base="", **dict.fromkeys(changed, number))
+    assert nearest(made) is base
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import random
 import re
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from types import UnionType
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jornada.events import Billing, Feedback, Learning, Measures, Support, Touchpoint, Use, encode
+from jornada.events import Billing, Contacts, Feedback, Learning, Measures, Support, Touchpoint, Use, encode
 from jornada.instants import micros
 from jornada.rules import holds, next_change, parse
 from services.journey.domain import decay, folding, state
@@ -29,7 +30,7 @@ from services.journey.domain.view import TERMS, StateView
 from tests.journey.makes import at, touchpoint
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "measures.md").read_text()
-_FAMILIES = (Use, Support, Billing, Feedback, Learning)
+_FAMILIES = (Use, Support, Billing, Feedback, Learning, Contacts)
 
 
 def measured(*told: Touchpoint) -> Measures:
@@ -60,7 +61,8 @@ _EVENTS = (
     "Support Ticket Created", "Support Ticket Replied", "Support Ticket Resolved", "Support Ticket Reopened",
     "Support Ticket Escalated", "Survey Responded", "Feedback Answered", "Contact Logged", "Training Assigned",
     "Training Started", "Training Completed", "Onboarding Step Completed", "Invoice Overdue", "Payment Recovered",
-    "Trial Started", "Trial Ended", "Subscription Started",
+    "Trial Started", "Trial Ended", "Subscription Started", "Subscription Cancelled", "Live Chat Message Sent",
+    "Live Chat Message Received", "Report Exported",
 )  # fmt: skip
 _PROPERTIES = st.fixed_dictionaries(
     {},
@@ -72,7 +74,9 @@ _PROPERTIES = st.fixed_dictionaries(
         "score": st.integers(0, 10),
         "scale_max": st.sampled_from([5, 10]),
         "feedback_message_id": st.sampled_from(["m0", "m1", "m2"]),
-        "direction": st.sampled_from(["inbound", "outbound"]),
+        "direction": st.sampled_from(["inbound", "outbound", "both", None]),
+        "auto_renew": st.sampled_from([True, False, "yes", None]),
+        "renewal_at": st.sampled_from(["2026-01-05", "2026-02-01"]),
         "course_id": st.sampled_from(["a", "b", "cc"]),
         "step": st.sampled_from(["a", "b"]),
         "invoice_id": st.sampled_from(["a", "b"]),
@@ -396,3 +400,64 @@ def test_invoices_courses_and_milestones() -> None:
     paid = measured(*path, told("p1", 11, "Payment Recovered")).billing
     assert paid is not None
     assert paid.overdue == {}
+
+
+_INBOUND = ("Live Chat Message Sent", "Survey Responded", "Support Ticket Created", "Support Ticket Reopened")
+_OUTBOUND = ("Live Chat Message Received", "Feedback Answered", "Support Ticket Replied")
+
+
+@given(paths())
+def test_contacts_are_the_latest_of_whoever_spoke(path: list[Touchpoint]) -> None:
+    spoken: dict[str, list[datetime]] = {"inbound": [], "outbound": []}
+    for each in path:
+        said = msgspec.json.decode(each.body).get("properties", {}).get("direction")
+        if each.event in _INBOUND or (each.event == "Contact Logged" and said == "inbound"):
+            spoken["inbound"].append(each.occurred_at)
+        if each.event in _OUTBOUND or (each.event == "Contact Logged" and said == "outbound"):
+            spoken["outbound"].append(each.occurred_at)
+    inbound, outbound = (max(spoken[way], default=None) for way in ("inbound", "outbound"))
+    told = Contacts(inbound_at=inbound, outbound_at=outbound)
+    assert measured(*path).contacts == (None if told == Contacts() else told)
+
+
+@given(st.integers(0, 30).flatmap(lambda n: st.lists(st.integers(1, 50), min_size=n, max_size=n)), st.randoms())
+def test_use_tells_of_how_many_gaps_the_own_one_is_taken_and_their_mean(gaps: list[int], chance: random.Random) -> None:
+    days = [sum(gaps[:n]) for n in range(len(gaps) + 1)]
+    told = [touchpoint(f"m{day}", day, event="Report Exported", user_id="ana") for day in days]
+    chance.shuffle(told)
+    found = measured(*told).use
+    assert found is not None
+    assert (found.gaps, found.expected_gap_days) == (min(len(gaps), 20), 7)
+    assert found.mean_gap_days == (float(f"{sum(gaps[-20:]) / len(gaps[-20:]):.9g}") if gaps else None)
+    assert len(gaps) >= 4 or found.own_gap_days == found.expected_gap_days
+
+
+def test_a_contract_renewed_in_time_goes_on_and_one_after_a_break_begins_anew() -> None:
+    def told(days: float, event: str, **given_: Any) -> Touchpoint:
+        return touchpoint(f"m{days}", days, event=f"Subscription {event}", user_id="ana", properties=given_)
+
+    def started(*path: Touchpoint) -> Any:
+        billing = measured(*path).billing
+        assert billing is not None
+        return billing.started_at, billing.auto_renew
+
+    fixed = {"renewal_at": at(30).isoformat(), "auto_renew": False}
+    begun, renewed = told(0, "Started", **fixed), told(29, "Renewed", auto_renew=True)
+    assert started(begun) == (at(0), False)
+    assert started(begun, renewed) == (at(0), True)
+    assert started(begun, told(31, "Renewed")) == (at(31), False)
+    assert started(told(1, "Cancelled", effective_at=at(9).isoformat()), told(3, "Started")) == (at(3), None)
+    assert started(begun, told(5, "Cancelled"), told(6, "Started", auto_renew="no")) == (at(6), False)
+    assert started(told(5, "Cancelled")) == (None, None)
+
+
+def test_what_advocates_do_is_counted() -> None:
+    acts = {
+        "Referral Made": "referral_made", "Product Reviewed": "product_reviewed", "Product Shared": "product_shared",
+        "Community Post Created": "community_post_created", "Community Answer Accepted": "community_answer_accepted",
+        "Idea Submitted": "idea_submitted", "Beta Joined": "beta_joined",
+    }  # fmt: skip
+    found = measured(*(touchpoint(f"m{n}", n, event=event, user_id="ana") for n, event in enumerate(acts))).counts
+    assert {kind: (each.total, each.last_at) for kind, each in found.items()} == {
+        kind: (1, at(n)) for n, kind in enumerate(acts.values())
+    }

@@ -204,6 +204,16 @@ async def outcome(database: Database, batches: Sequence[Sequence[Touchpoint]], s
     return await folding_.everything(identifiers_of(story))
 
 
+async def test_an_own_rule_set_keeps_its_base_and_one_stored_without_has_the_nearest(database: Database) -> None:
+    folding_ = Folding(database)
+    for stored in (SHOP, msgspec.structs.replace(SHOP, base="")):
+        await choose(folding_, msgspec.structs.replace(stored, name="own", active_days=3))
+        await folding_.fold(touchpoint("m1", 1, event="Order Completed", user_id="ana"))
+        told = await folding_.told("user_id", "ana")
+        assert told is not None
+        assert (told.rules, told.rules_base) == ("own", "shop")
+
+
 @pytest.mark.parametrize("story", [LIFE, LATE_ALIAS, SHARED], ids=["life", "late_alias", "shared"])
 async def test_any_order_gives_the_same_stages(database: Database, story: list[Touchpoint]) -> None:
     in_order = await outcome(database, [story], story, True)

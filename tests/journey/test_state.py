@@ -28,6 +28,7 @@ _EVENTS = (
     "Referral Made",
     "Contact Logged",
     "Idea Submitted",
+    "Live Chat Message Received",
 )
 _PROPERTIES = st.fixed_dictionaries(
     {},
@@ -47,6 +48,7 @@ _PROPERTIES = st.fixed_dictionaries(
         "status": st.sampled_from(["granted", "revoked", "maybe"]),
         "relationship_type": st.sampled_from(["dedicated", "vip"]),
         "auto_renew": st.booleans(),
+        "direction": st.sampled_from(["inbound", "outbound", 3]),
         "renewal_at": st.sampled_from(["2026-03-01", "never"]),
         "effective_at": st.sampled_from(["2026-02-01", "2026-02-01T00:00:00Z", "soon"]),
     },

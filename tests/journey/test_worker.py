@@ -22,7 +22,7 @@ from services.journey.store import buckets, in_force, retention, subjects
 from services.journey.worker.settling import TIMER
 from tests.conftest import DatabaseFactory
 from tests.journey.lives import Lives, shuffled
-from tests.journey.makes import Folding, at, touchpoint
+from tests.journey.makes import Folding, at, day_of, touchpoint
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +290,7 @@ async def test_an_account_tells_its_people_and_its_contract(database: Database) 
     ana = await folding.told("user_id", "ana")
     assert account is not None
     assert ana is not None
-    assert (account.measures.people, account.measures.active_people) == (2, [at(1)])
+    assert (account.measures.people, account.measures.people_by_day) == (2, [(day_of(1), 1)])
     assert account.measures.billing is not None
     assert (account.measures.billing.plan, account.traits) == ("pro", {"name": "Acme"})
     assert account.measures.billing.mrr is not None

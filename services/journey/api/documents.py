@@ -67,6 +67,7 @@ def journey(snapshot: JourneySnapshot) -> dict[str, Any]:
         "owner": _owner(snapshot.traits.get("owner")),
         "relationship_types": snapshot.relationship_types,
         "rules": snapshot.rules,
+        "rules_base": snapshot.rules_base,
         "stage": _stage(snapshot.stage, snapshot.as_of),
         "stages": [{**_stage(each, snapshot.as_of), "left_at": each.left_at} for each in snapshot.stages],
         "first_seen_at": snapshot.first_seen_at,

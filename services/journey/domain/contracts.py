@@ -60,6 +60,12 @@ def terms(contract: Sequence[Contract]) -> list[Term]:
     return found
 
 
+def started_at(contract: Sequence[Contract]) -> int | None:
+    """When the latest contract that was said to start began, in microseconds: what is renewed in time goes on."""
+    first = next((place for place, (_, _, kind, _) in enumerate(contract) if kind in STARTS), None)
+    return None if first is None else terms(contract[first:])[-1].begins
+
+
 def idle_from(running: Iterable[Term], us: int) -> int | None:
     """The first instant at or after `us` at which no contract runs; None for never."""
     for term in running:

@@ -8,7 +8,7 @@ from jornada.events import Money
 from jornada.instants import instant, micros
 from services.journey.domain import state as states
 from services.journey.domain.contracts import STARTS
-from services.journey.domain.parts import halvings, invoices, learning, relationships, surveys, tickets
+from services.journey.domain.parts import contacts, halvings, invoices, learning, relationships, surveys, tickets
 from services.journey.domain.parts.joining import Register
 from services.journey.domain.reading import Key, Reading, amount, dated, nanos, text, whole
 from services.journey.domain.state import EMPTY, State
@@ -65,6 +65,7 @@ def single(reading: Reading) -> State:
         live=None if touchpoint.history else received,
         history=received if touchpoint.history and touchpoint.role != "import" else None,
         relationships=relationships.single(reading),
+        contacts=contacts.single(reading),
     )
 
 
@@ -136,6 +137,7 @@ def _billing(reading: Reading) -> dict[str, Register]:
         "seats": whole(given.get("seats")),
         "renewal_at": dated(given.get("renewal_at")),
         "mrr": _money(given.get("mrr"), given.get("currency")),
+        "auto_renew": given.get("auto_renew") if isinstance(given.get("auto_renew"), bool) else None,
     }
     return {name: _register(reading, value) for name, value in facts.items() if value is not None}
 

@@ -9,6 +9,8 @@ import msgspec
 class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers and kinds behind the stages. Days are whole days; a count of 0 means that none suffice.
 
+    `base` names the shipped rule set that it is or begins from.
+
     `value_classes` name the acts of use whose days count. `at_risk_floor_days` and `churned_floor_days` are the least
     silence that worries, and that ends it. The customer is loyal `loyal_after_days` after the active ones' day, by the
     first of what `loyal_…` counts: renewals, purchases, weeks with a value day among the latest, value days.
@@ -17,6 +19,7 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
+    base: str = ""
     value_classes: tuple[str, ...]
     expected_gap_days: int
     onboarding_kinds: tuple[str, ...]
@@ -39,6 +42,7 @@ _BEGUN = ("signed_up", "trial_started", "subscription_started", "purchased")
 
 SUBSCRIPTION = RuleSet(
     name="subscription",
+    base="subscription",
     value_classes=("use", "purchased", "app_opened"),
     expected_gap_days=7,
     onboarding_kinds=_BEGUN,
@@ -54,6 +58,7 @@ SUBSCRIPTION = RuleSet(
 )
 SHOP = RuleSet(
     name="shop",
+    base="shop",
     value_classes=("purchased",),
     expected_gap_days=180,
     onboarding_kinds=_BEGUN,
@@ -67,6 +72,7 @@ SHOP = RuleSet(
 )
 APP = RuleSet(
     name="app",
+    base="app",
     value_classes=("app_opened",),
     expected_gap_days=2,
     onboarding_kinds=("app_installed", "app_opened"),
@@ -113,8 +119,17 @@ def own(base: RuleSet, change: Mapping[str, Any], kinds: Collection[str]) -> Rul
     return made
 
 
+def nearest(rules: RuleSet) -> RuleSet:
+    """The shipped rule set that shares most parts: what an own one begins from that does not say so."""
+
+    def shared(shipped: RuleSet) -> int:
+        return sum(getattr(shipped, part) == getattr(rules, part) for part in RuleSet.__struct_fields__)
+
+    return max(RULE_SETS.values(), key=shared)
+
+
 def _flaw(name: str, value: Any, kinds: Collection[str]) -> str | None:
-    if name in {"name", "when"} or name not in RuleSet.__struct_fields__:
+    if name in {"name", "base", "when"} or name not in RuleSet.__struct_fields__:
         return "There is no such part."
     if name in {"value_classes", "onboarding_kinds"}:
         known = _CLASSES if name == "value_classes" else kinds

@@ -8,15 +8,17 @@ from services.journey.domain.rules import RuleSet
 from services.journey.domain.state import Day
 
 _DAY = 86_400_000_000
-_GAPS = 20
 _FEWEST_GAPS = 4
+
+MOST_GAPS = 20
+"""How many gaps, the latest, tell what is usual."""
 
 
 def own_gap(gaps: Sequence[int], rules: RuleSet) -> int:
     """The nearest-rank 90th percentile of the last 20 gaps in days; below 4 of them what the rules expect."""
     if len(gaps) < _FEWEST_GAPS:
         return rules.expected_gap_days
-    last = sorted(gaps[-_GAPS:])
+    last = sorted(gaps[-MOST_GAPS:])
     return last[-(-len(last) * 9 // 10) - 1]
 
 
@@ -44,7 +46,7 @@ def _longer(days: Mapping[int, Day], rules: RuleSet, patience: Callable[[int], i
         following = days[numbers[place + 1]][:2] if place + 1 < len(numbers) else None
         if following is not None and following[0] - last <= least:
             continue
-        begins = last + patience(own_gap(gaps[max(place - _GAPS, 0) : place], rules)) * _DAY
+        begins = last + patience(own_gap(gaps[max(place - MOST_GAPS, 0) : place], rules)) * _DAY
         if following is None or begins < following[0]:
             found.append(Period("silence", (begins, message_id), following))
     return found

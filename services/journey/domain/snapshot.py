@@ -9,6 +9,7 @@ import msgspec
 
 from jornada.events import (
     Billing,
+    Contacts,
     Counted,
     Decayed,
     DecayedMean,
@@ -87,6 +88,7 @@ def snapshot(
         touchpoints=state.touchpoints,
         sessions=standing.sessions,
         rules=rules.name,
+        rules_base=rules.base,
         measures=measures(state, rules, entries, standing.people, standing.milestones),
         traits=traits(state),
         account_id=standing.account_id,
@@ -118,6 +120,7 @@ def nothing_left(standing: Standing, rules: RuleSet, as_of: datetime, version: i
         touchpoints=0,
         sessions=0,
         rules=rules.name,
+        rules_base=rules.base,
         measures=Measures(),
     )
 
@@ -137,6 +140,7 @@ def measures(
         billing=_billing(state),
         feedback=_feedback(state.surveys),
         learning=_learning(state.learning),
+        contacts=_contacts(state),
         counts=_counts(state),
         milestones=milestones.told(reached),
         time_to_value_seconds=milestones.time_to_value(state, rules, reached.get("first_value")),
@@ -144,7 +148,7 @@ def measures(
         consents={name: register[2] for name, register in state.consents.items()},
         revenue=[Money(_decimal(nanos), currency) for currency, nanos in sorted(state.revenue.items())],
         people=people.number,
-        active_people=[instant(us) for us in people.active],
+        people_by_day=people.by_day,
     )
 
 
@@ -155,10 +159,14 @@ def use(state: State, rules: RuleSet) -> Use | None:
         return None
     last = max(days)
     at = instant(days[last][2])
+    gaps = silences.gaps_of(days)[-silences.MOST_GAPS :]
     return Use(
         last_value_at=at,
         value_days=len(days),
-        own_gap_days=silences.own_gap(silences.gaps_of(days), rules),
+        own_gap_days=silences.own_gap(gaps, rules),
+        gaps=len(gaps),
+        expected_gap_days=rules.expected_gap_days,
+        mean_gap_days=_mean(gaps),
         days_decayed=[Decayed(half_life, decayed(days, half_life, last), at) for half_life in LADDER],
         features={name: instant(us) for name, us in list(state.features.items())[:MOST_FEATURES]},
     )
@@ -220,8 +228,9 @@ def _billing(state: State) -> Billing | None:
         return None
     unpaid, cancels = contracts.unpaid_since(state.contract), contracts.cancels_at(state.contract)
     begins, ends = contracts.trial(state.billing, state.contract)
+    started = contracts.started_at(state.contract)
     facts = {name: msgspec.json.decode(register[2]) for name, register in state.billing.items()}
-    plan, seats, mrr = facts.get("plan"), facts.get("seats"), facts.get("mrr")
+    plan, seats, mrr, renews = (facts.get(name) for name in ("plan", "seats", "mrr", "auto_renew"))
     return Billing(
         plan=plan if isinstance(plan, str) else None,
         mrr=Money(mrr["amount"], mrr["currency"])
@@ -236,6 +245,8 @@ def _billing(state: State) -> Billing | None:
         seats_at=_stated(state, "seats"),
         trial_started_at=None if begins is None else instant(begins),
         trial_ends_at=None if ends is None else instant(ends),
+        auto_renew=renews if isinstance(renews, bool) else None,
+        started_at=None if started is None else instant(started),
     )
 
 
@@ -286,6 +297,16 @@ def _learning(told: learning.Learning) -> Learning | None:
         courses_completed=len(told.completed()),
         onboarding_steps=len(told.steps),
         latest_at=instant(max(done)) if done else None,
+    )
+
+
+def _contacts(state: State) -> Contacts | None:
+    inbound, outbound = state.contacts.inbound, state.contacts.outbound
+    if inbound is None and outbound is None:
+        return None
+    return Contacts(
+        inbound_at=None if inbound is None else instant(inbound),
+        outbound_at=None if outbound is None else instant(outbound),
     )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from services.journey.domain.parts import halvings, invoices, learning, relationships, surveys, tickets
+from services.journey.domain.parts import contacts, halvings, invoices, learning, relationships, surveys, tickets
+from services.journey.domain.parts.contacts import Contacts
 from services.journey.domain.parts.halvings import Halvings
 from services.journey.domain.parts.invoices import Invoices
 from services.journey.domain.parts.joining import Register, either, greatest, latest, merged, newest
@@ -14,7 +15,7 @@ from services.journey.domain.parts.surveys import Surveys
 from services.journey.domain.parts.tickets import Tickets
 from services.journey.domain.reading import Key
 
-FOLD = 6
+FOLD = 7
 """The number of this fold. It grows with every change of what a state means; lower ones are folded again first."""
 
 MOST_TRAITS = 200
@@ -70,6 +71,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     live: int | None = None
     history: int | None = None
     relationships: Relationships = relationships.NONE
+    contacts: Contacts = contacts.NONE
 
 
 EMPTY = State()
@@ -106,6 +108,7 @@ def join(a: State, b: State) -> State:
         live=either(a.live, b.live, max),
         history=either(a.history, b.history, max),
         relationships=relationships.join(a.relationships, b.relationships),
+        contacts=contacts.join(a.contacts, b.contacts),
     )
 
 

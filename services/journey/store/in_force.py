@@ -12,7 +12,7 @@ import msgspec
 from jornada.db import Connection
 from jornada.events import WorkspaceId, decode, encode
 from jornada.rules import Condition, Invalid, parse, write
-from services.journey.domain.rules import DEFAULT, OWN, RULE_SETS, RuleSet
+from services.journey.domain.rules import DEFAULT, OWN, RULE_SETS, RuleSet, nearest
 from services.journey.domain.segments import Definition, InForce, Role
 from services.journey.domain.view import terms
 from services.journey.domain.vocabulary import ALL_KINDS, Meaning
@@ -169,7 +169,11 @@ async def _in_force(connection: Connection, workspace: WorkspaceId, row: asyncpg
 
 
 def _rules(row: asyncpg.Record) -> RuleSet:
-    return RULE_SETS[row["rules"]] if row["own"] is None else decode(row["own"], RuleSet)
+    if row["own"] is None:
+        return RULE_SETS[row["rules"]]
+    own: RuleSet = decode(row["own"], RuleSet)
+    # Earlier releases stored it without its base.
+    return own if own.base else msgspec.structs.replace(own, base=nearest(own).name)
 
 
 @lru_cache(maxsize=1_000)

@@ -321,7 +321,7 @@ def _published(snapshot_: bytes | None) -> People:
     if snapshot_ is None:
         return NOBODY
     told: JourneySnapshot = decode(snapshot_, JourneySnapshot)
-    return People(told.measures.people, [micros(at) for at in told.measures.active_people])
+    return People(told.measures.people, told.measures.people_by_day)
 
 
 async def _account_id(connection: Connection, workspace: WorkspaceId, name: str) -> SubjectId | None:

@@ -1,14 +1,16 @@
 """Upsell propensity by rule: who uses nearly all seats may want more, unless health says not to ask now."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from jornada.events import Factor, Health, JourneySnapshot, UpsellPropensity
+from jornada.instants import micros
 from services.scoring.domain.shapes import logistic, significant
 from services.scoring.domain.words import reason
 
 MODEL = "rules-1"
-WINDOW = timedelta(days=30)
+WINDOW_DAYS = 30
 FULL = 0.8
+_DAY = 86_400_000_000
 _BASE = -3.0
 _SEATS = 2.2
 
@@ -41,5 +43,6 @@ def seats_of(journey: JourneySnapshot) -> int | None:
 
 
 def seats_used(journey: JourneySnapshot, at: datetime) -> int:
-    """Distinct people with a value instant in the 30 days up to `at`."""
-    return sum(at - WINDOW < active <= at for active in journey.measures.active_people)
+    """Distinct people with an act of use in the 30 days (UTC) up to that of `at`."""
+    today = micros(at) // _DAY
+    return sum(people for day, people in journey.measures.people_by_day if today - WINDOW_DAYS < day <= today)

@@ -17,6 +17,7 @@ from jornada.events.erasures import ErasedSubject, ErasureAsked, ErasureConfirme
 from jornada.events.ids import MessageId, SubjectId, SubjectType, WorkspaceId, derived_id, new_id, new_text_id
 from jornada.events.journeys import (
     Billing,
+    Contacts,
     Counted,
     Decayed,
     DecayedMean,
@@ -66,6 +67,7 @@ __all__ = [
     "Billing",
     "ChurnRisk",
     "Component",
+    "Contacts",
     "Counted",
     "Crosses",
     "Crossing",

@@ -64,7 +64,8 @@ class Use(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the subject uses the product. A value day is a UTC day with an act of use.
 
     `days_decayed` holds one decayed count of value days for each half-life of the ladder (7, 14, 30, 60, 90 days).
-    `own_gap_days` is the 90th percentile of the last 20 gaps between value days, or the rule set's expected gap.
+    `own_gap_days` is the 90th percentile of the last 20 gaps between value days, `mean_gap_days` their mean and `gaps`
+    how many they are; below 4 of them `own_gap_days` is the rule set's, `expected_gap_days`.
     """
 
     last_value_at: datetime
@@ -72,6 +73,9 @@ class Use(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     own_gap_days: int
     days_decayed: list[Decayed]
     features: dict[str, datetime] = {}
+    gaps: int = 0
+    expected_gap_days: int = 0
+    mean_gap_days: float | None = None
 
 
 class OpenTicket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -105,6 +109,7 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `overdue` maps invoices that stand overdue to since when. `plan_at` and `seats_at` are when each was stated.
     `trial_started_at` and `trial_ends_at` are the latest trial's; it ended where a contract started while it ran.
+    `started_at` is when the latest contract began; renewed in time it goes on. `auto_renew` is as stated last.
     """
 
     plan: str | None = None
@@ -118,6 +123,8 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seats_at: datetime | None = None
     trial_started_at: datetime | None = None
     trial_ends_at: datetime | None = None
+    auto_renew: bool | None = None
+    started_at: datetime | None = None
 
 
 class Feedback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -148,6 +155,13 @@ class Learning(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     latest_at: datetime | None = None
 
 
+class Contacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When the customer last spoke to us, and when one of us last spoke to them."""
+
+    inbound_at: datetime | None = None
+    outbound_at: datetime | None = None
+
+
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
     """How often a kind was seen, and last; `decayed` are counts that halve, as they stood then.
 
@@ -169,7 +183,8 @@ class Milestone(msgspec.Struct, frozen=True):
 class Measures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The numbers kept on the journey; a part is absent where nothing of its kind was ever received.
 
-    `people` and `active_people` (each person's latest value instant, newest first, at most 1,000) are an account's.
+    `people` and `people_by_day` are an account's: how many people did their latest act of use on which day (since 1970,
+    UTC), in order, of the newest 60 days with any.
     `consents` maps `channel/purpose` to `granted`, `denied` or `revoked`.
     """
 
@@ -185,7 +200,8 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     milestones: list[Milestone] = []
     time_to_value_seconds: int | None = None
     people: int = 0
-    active_people: list[datetime] = []
+    people_by_day: list[tuple[int, int]] = []
+    contacts: Contacts | None = None
 
 
 class Relationship(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,7 +215,8 @@ class Relationship(msgspec.Struct, frozen=True, kw_only=True):
 class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="snapshot"):
     """Where one subject stands, whole. A consumer keeps the highest version and ignores the rest.
 
-    `fold` is the number of the fold that made it. `rules` names the rule set of its stages.
+    `fold` is the number of the fold that made it. `rules` names the rule set of its stages, `rules_base` the one that
+    ships which it is or begins from.
     `touchpoints` is 0 of whom nothing counts any more: a change of what names mean may give all to others, and back.
     `segments` and `personas` are those that the customer is in; `former_…` the latest stays in those they left.
     `relationship_types` are the ways in which they are served, by type.
@@ -231,6 +248,7 @@ class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     live_at: datetime | None = None
     history_at: datetime | None = None
     relationship_types: list[Relationship] = []
+    rules_base: str = ""
 
 
 class MergedInto(msgspec.Struct, frozen=True, kw_only=True, tag="merged_into"):

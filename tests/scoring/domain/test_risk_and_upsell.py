@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from jornada.events import Billing, JourneySnapshot, Measures
+from jornada.instants import micros
 from services.scoring.domain.scores import score
 from tests.scoring.journeys import ALL, AT, connections, journey, journeys, use
 
@@ -40,7 +41,8 @@ def test_risk_has_bands_of_its_own() -> None:
 
 def account(active: int, seats: int | None = 10, days_silent: int = 0, **more: Any) -> JourneySnapshot:
     last = AT - timedelta(days=days_silent)
-    measures = Measures(use=use(last), billing=Billing(seats=seats), people=active, active_people=[last] * active)
+    by_day = [(micros(last) // 86_400_000_000, active)]
+    measures = Measures(use=use(last), billing=Billing(seats=seats), people=active, people_by_day=by_day)
     return journey("acme", type_="account", measures=measures, **more)
 
 
@@ -57,6 +59,11 @@ def test_eight_of_ten_seats_used_raise_upsell_and_seven_do_not() -> None:
 def test_a_seat_unused_for_thirty_days_does_not_count() -> None:
     assert len(score(account(8, days_silent=29), ALL, AT).upsell_propensity.factors) == 2
     assert len(score(account(8, days_silent=30), ALL, AT).upsell_propensity.factors) == 1
+
+
+def test_everybody_counts_however_many_they_are() -> None:
+    told = score(account(1_700, seats=2_000), ALL, AT).upsell_propensity.factors[-1].because
+    assert told.values == {"used": 1_700, "seats": 2_000, "percent": 85}
 
 
 def test_nobody_is_asked_to_buy_more_while_health_is_red() -> None:

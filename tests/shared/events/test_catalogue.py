@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jornada.events
-from jornada.events import TOPICS, Topic, Undecodable, decode, derived_id, encode, topic_key, workspace_of
+from jornada.events import (
+    TOPICS,
+    JourneySnapshot,
+    Topic,
+    Undecodable,
+    decode,
+    derived_id,
+    encode,
+    topic_key,
+    workspace_of,
+)
 from jornada.events.ids import WorkspaceId
 
 EXAMPLES = Path(jornada.events.__file__).parent / "examples"
@@ -27,6 +37,20 @@ def test_every_example_decodes_and_loses_nothing(topic: Topic) -> None:
         kept = {name: value for name, value in again.items() if name in example}
         assert kept.keys() >= {name for name, value in example.items() if value not in (None, 0, [], {})}
         assert decode(encode(event), topic.event) == event
+
+
+def test_a_journey_told_before_there_were_fields_for_it_says_nothing_of_them() -> None:
+    examples = json.loads((EXAMPLES / "jornada.journeys.v1.json").read_text())
+    old = [json.dumps(each).encode() for each in examples if each.get("fold", 99) < 7]
+    earlier: list[JourneySnapshot] = [decode(each, JourneySnapshot) for each in old]
+    assert len(earlier) == 3
+    for told in earlier:
+        measures = told.measures
+        assert (told.rules_base, measures.contacts, measures.people_by_day) == ("", None, [])
+        assert measures.use is not None
+        assert measures.billing is not None
+        assert (measures.use.gaps, measures.use.expected_gap_days, measures.use.mean_gap_days) == (0, 0, None)
+        assert (measures.billing.auto_renew, measures.billing.started_at) == (None, None)
 
 
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=lambda topic: topic.name)
