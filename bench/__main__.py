@@ -8,6 +8,7 @@ from bench.accounts import comparison as accounts
 from bench.ingest import comparison as ingest
 from bench.journey import comparison as journey
 from bench.replay import comparison as replay
+from bench.scoring import comparison as scoring
 
 _SUBJECTS = {
     "ingest": ingest.run,
@@ -15,6 +16,7 @@ _SUBJECTS = {
     "growth": journey.grow,
     "replay": replay.run,
     "accounts": accounts.run,
+    "scoring": scoring.run,
 }
 
 

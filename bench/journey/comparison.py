@@ -18,9 +18,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from rich.console import Console
 
+from bench.environments import python_of
 from bench.journey.events import Events, Told
 from bench.journey.job import SCHEMA
-from bench.journey.peers.environment import peers_python
 from bench.journey.sides import OUT, PARTITIONS, SIDES
 from bench.measuring import Sample, Steal, children_of, cpu_seconds, medians, ratio
 from jornada.bus.kafka import KafkaBus, KafkaConnection
@@ -136,8 +136,12 @@ async def _grown(customers: int, rounds: int, count: int) -> dict[str, list[Samp
         return await _measured(sides, ground, events, rounds, count, [])
 
 
+def _peers_python() -> Path | None:
+    return python_of("peers", Path(__file__).parent / "peers" / "requirements.txt")
+
+
 def _peers(console: Console) -> Sequence[str]:
-    if peers_python() is not None:
+    if _peers_python() is not None:
         return PEERS
     console.print("[yellow]The peers could not be installed: B5 is not measured.[/yellow]")
     return ()
@@ -219,7 +223,7 @@ async def _started(name: str, ground: Ground) -> Side:
     topic = TOUCHPOINTS.name if name == "ours" else f"bench.touchpoints.{name}"
     await _topics(ground.kafka.brokers, [] if name == "ours" else [topic])
     mine = name in SIDES
-    python = sys.executable if mine else str(peers_python())
+    python = sys.executable if mine else str(_peers_python())
     module = ["bench.journey.sides", name] if mine else [f"bench.journey.peers.{name}"]
     process = await asyncio.create_subprocess_exec(
         "taskset", "-c", str(_CORE), python, "-m", *module,

@@ -1,0 +1,1 @@
+"""How well health alone, untrained, ranks who will not come again, on public purchases beside simple counts."""
