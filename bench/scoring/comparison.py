@@ -15,7 +15,8 @@ from bench.scoring.folding import Customer, folded
 from bench.scoring.ranking import auc, auc_interval
 from jornada.events import Band, Health
 from services.journey.domain.rules import SHOP
-from services.scoring.domain.scores import received, score
+from services.scoring.domain.course import received
+from services.scoring.domain.scores import Configuration, score
 
 BANDED = 0.9
 """The least share of CDNOW's customers, those journey calls churned apart, that is to have a band."""
@@ -68,8 +69,8 @@ def at_cut(customers: Sequence[Customer], at: datetime) -> Found:
 
 def healths(customers: Sequence[Customer], at: datetime) -> list[Health]:
     """The health of each, by the profile that its journey names; connected is what any of them shows."""
-    connected = {name for each in customers for name in received(each.journey.measures)}
-    return [score(each.journey, connected, at).health for each in customers]
+    connected = frozenset(name for each in customers for name in received(each.journey.measures))
+    return [score(each.journey, Configuration(connected), at).health for each in customers]
 
 
 def lost(health: Health) -> float:

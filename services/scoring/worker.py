@@ -26,8 +26,9 @@ from jornada.events import (
     topic_key,
 )
 from services.scoring.domain.announcing import Cause, Recorded, cause_of
+from services.scoring.domain.course import received
 from services.scoring.domain.judging import HEALTH, Judged, became_at, due_at, judge
-from services.scoring.domain.scores import received, score
+from services.scoring.domain.scores import Configuration, score
 from services.scoring.store import facts, subjects
 from services.scoring.store.facts import RESCORE
 from services.scoring.store.rows import ended, history_of, row_of
@@ -35,7 +36,7 @@ from services.scoring.store.subjects import Known
 
 SERVICE = "scoring"
 
-Connected = Mapping[WorkspaceId, frozenset[str]]
+Configurations = Mapping[WorkspaceId, Configuration]
 
 
 class Folding:
@@ -68,8 +69,8 @@ class Folding:
         new = [event for subject, event in newest.items() if event.version > _version(known.get(subject))]
         snapshots = [event for event in new if _lives(event)]
         now = self._clock.now()
-        connected = await facts.connect(connection, _received(snapshots), now)
-        judged = await _judged(connection, snapshots, connected, now)
+        configurations = await facts.configurations(connection, _received(snapshots), now)
+        judged = await _judged(connection, snapshots, configurations, now)
         await self._keep(connection, judged, [event for event in new if not _lives(event)])
         return list(newest)
 
@@ -80,7 +81,9 @@ class Folding:
             firing.setdefault(Subject(timer.workspace, timer.subject), timer)
         known = await subjects.locked(connection, firing, journeys=True)
         recorded = await facts.recorded(connection, firing, HEALTH)
-        connected = await facts.connect(connection, {subject.workspace: () for subject in firing}, self._clock.now())
+        configurations = await facts.configurations(
+            connection, {subject.workspace: () for subject in firing}, self._clock.now()
+        )
         judged, gone = [], []
         for subject, timer in firing.items():
             row = known.get(subject)
@@ -88,7 +91,7 @@ class Folding:
                 gone.append(timer)
                 continue
             journey: JourneySnapshot = decode(row.journey, JourneySnapshot)
-            scores = score(journey, connected[subject.workspace], timer.due_at)
+            scores = score(journey, configurations[subject.workspace], timer.due_at)
             cause: Cause = "silence" if timer.name == HEALTH else "other"
             judged.append(judge(journey, scores, recorded.get(subject), cause, timer.due_at))
             if timer.name != HEALTH:
@@ -151,11 +154,11 @@ def waiting_for(
 
 
 async def _judged(
-    connection: Connection, snapshots: Sequence[JourneySnapshot], connected: Connected, now: datetime
+    connection: Connection, snapshots: Sequence[JourneySnapshot], configurations: Configurations, now: datetime
 ) -> list[Judged]:
     named = [_subject(each) for each in snapshots]
     recorded = await facts.recorded(connection, named, HEALTH)
-    scored = [(each, score(each, connected[each.workspace], now)) for each in snapshots]
+    scored = [(each, score(each, configurations[each.workspace], now)) for each in snapshots]
     red = [_subject(each) for each, scores in scored if scores.health.band == "red"]
     before = await subjects.journeys(connection, red) if red else {}
     judged = []
@@ -166,14 +169,14 @@ async def _judged(
             judged.append(Judged(journey, scores, known, repeated=True))
             continue
         earlier = before.get(subject)
-        red_before = earlier is not None and _band(earlier, connected[subject.workspace], scores.as_of) == "red"
+        red_before = earlier is not None and _band(earlier, configurations[subject.workspace], scores.as_of) == "red"
         cause = cause_of(known or Recorded("unknown", now), journey.live_at, red_before=red_before)
         judged.append(judge(journey, scores, known, cause, became_at(journey, scores)))
     return judged
 
 
-def _band(journey: bytes, connected: frozenset[str], at: datetime) -> str:
-    return score(decode(journey, JourneySnapshot), connected, at).health.band
+def _band(journey: bytes, configuration: Configuration, at: datetime) -> str:
+    return score(decode(journey, JourneySnapshot), configuration, at).health.band
 
 
 def _timer(judged: Judged, at: datetime) -> Timer:

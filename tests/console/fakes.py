@@ -69,7 +69,7 @@ def scores_of(score: float | None, band: str, **more: Any) -> Document:
     value = (score or 0) / 100
     components = [
         {
-            "name": "use",
+            "name": "adoption",
             "points": 65 * value,
             "weight": 0.65,
             "value": value,
@@ -83,7 +83,7 @@ def scores_of(score: float | None, band: str, **more: Any) -> Document:
             "because": reason("1 open ticket, for less than a day, worst severity 1"),
         },
         {
-            "name": "billing",
+            "name": "commercial",
             "points": 10.5,
             "weight": 0.15,
             "value": 0.7,
@@ -101,9 +101,9 @@ def scores_of(score: float | None, band: str, **more: Any) -> Document:
         "horizon_days": 30,
         "model": "health@1",
         "factors": [
-            {"name": "use", "contribution": 1.7, "because": reason("no activity for 16 days")},
+            {"name": "adoption", "contribution": 1.7, "because": reason("no activity for 16 days")},
             {"name": "support", "contribution": 0.5, "because": reason("1 open ticket")},
-            {"name": "billing", "contribution": -0.2, "because": reason("payments in order")},
+            {"name": "commercial", "contribution": -0.2, "because": reason("payments in order")},
         ],
     }
     upsell = {

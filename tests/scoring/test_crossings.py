@@ -6,10 +6,9 @@ import pytest
 
 from jornada.db import Unavailable
 from jornada.events import Billing, JourneySnapshot, Measures, Support, derived_id
-from services.scoring.domain.scores import score
 from services.scoring.worker import waiting_for
 from tests.scoring.harness import Scoring
-from tests.scoring.journeys import ALL, AT, subject_id, use
+from tests.scoring.journeys import ALL, AT, score, subject_id, use
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -144,7 +144,7 @@ async def test_a_component_that_connects_rescores_everybody_and_tells_nobody(sco
     ]
     await scoring.pass_to(AT + HOUR)
     newest = {each.subject_id: each for each in scoring.scores() if isinstance(each, ScoreSnapshot)}
-    assert [each.name for each in newest[subject_id("ana")].health.components] == ["use", "support"]
+    assert [each.name for each in newest[subject_id("ana")].health.components] == ["adoption", "support"]
     assert len(scoring.crossings()) == told
     assert "rescore" not in await scoring.due()
 

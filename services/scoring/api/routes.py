@@ -21,8 +21,8 @@ from services.scoring.api.faces import (
     row_face,
     scores_face,
 )
-from services.scoring.domain.profiles import BUILT_IN
 from services.scoring.domain.scores import score
+from services.scoring.domain.shipped import SHIPPED
 from services.scoring.store.reading import Position, Readings, Scored, Sort
 
 FURTHEST = timedelta(days=3_650)
@@ -60,8 +60,8 @@ def _serve_subject(app: FastAPI, gate: Gate, readings: Readings, clock: Clock, k
         """Health, churn risk and upsell propensity with their reasons, now or at a later instant if nothing happens."""
         subject = await found(principal, ref)
         at = _instant(as_of, subject, clock.now())
-        connected = await readings.connected(principal.workspace)
-        return answer(scores_face(subject, score(subject.journey, connected, at), lang))
+        configuration = await readings.configuration(principal.workspace)
+        return answer(scores_face(subject, score(subject.journey, configuration, at), lang))
 
     @app.get(f"/v1/{kind}/{{ref}}/scores/history", tags=["scores"], name=f"{type_}_score_history")
     async def history(
@@ -118,8 +118,8 @@ def _serve_lists(app: FastAPI, gate: Gate, readings: Readings) -> None:
     @app.get("/v1/profiles", tags=["profiles"])
     async def profiles(principal: Principal = Depends(gate.needs("read"))) -> Response:
         """The health profiles: what counts, how much, and which components the workspace has connected."""
-        connected = await readings.connected(principal.workspace)
-        return answer(page([profile_face(profile, connected) for profile in BUILT_IN.values()], None))
+        connected = (await readings.configuration(principal.workspace)).connected
+        return answer(page([profile_face(profile, connected) for profile in SHIPPED.values()], None))
 
 
 def _instant(text: str | None, subject: Scored, now: datetime) -> datetime:

@@ -1,21 +1,27 @@
-"""Health profiles as data: what counts, how much, and where the bands lie. Three are built in."""
+"""Health profiles as data: what counts, how much, and where the bands lie."""
 
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 import msgspec
 
 from jornada.events import Band
 
-ComponentName = Literal["use", "support", "billing"]
+ComponentName = Literal["adoption", "support", "feedback", "enablement", "commercial", "relationship"]
 COMPONENTS: tuple[ComponentName, ...] = get_args(ComponentName)
-SEVERITIES = (1, 2, 3, 4)
+LADDER = (7, 14, 30, 60, 90)
+"""The half-lives, in days, by which a journey keeps its counts."""
 
 
 class InvalidProfile(ValueError):
-    """The profile contradicts itself."""
+    """The profile contradicts itself. `flaws` names everything wrong: (where, as a JSON pointer, what)."""
+
+    def __init__(self, name: str, flaws: list[tuple[str, str]]) -> None:
+        super().__init__(f"{name}: " + "; ".join(f"{place} {why}" for place, why in flaws))
+        self.flaws = flaws
 
 
-class Thresholds(msgspec.Struct, frozen=True):
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`green` from here up, `yellow` from here up, `red` below."""
 
     green: float = 70.0
@@ -27,42 +33,138 @@ class Thresholds(msgspec.Struct, frozen=True):
             return "green"
         return "yellow" if score >= self.yellow else "red"
 
+    def corridor(self, band: Band) -> tuple[float, float]:
+        """The least score of the band, and the least that is too much for it."""
+        edges = {"green": (self.green, INFINITE), "yellow": (self.yellow, self.green), "red": (-INFINITE, self.yellow)}
+        return edges[band]
 
-class UseRule(msgspec.Struct, frozen=True, kw_only=True):
-    """How use is valued: the decayed count of value days against `enough`, less what silence takes away.
 
-    The half-life is twice the subject's usual gap, at least `half_life_days`. The usual gap is its own, at least
-    `least_gap_days`; silence takes nothing up to `calm` usual gaps, and all from `gone` of them on. `act` names the act
-    in texts.
+INFINITE = float("inf")
+
+
+class BreadthRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Features used, each counting half after every `half_life_days` without it, against `enough`."""
+
+    weight: float = 0.15
+    half_life_days: float = 30.0
+    enough: float = 1.5
+
+
+class DepthRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same count of value days as use's, against `enough` of them: who has more than use asks for still differs."""
+
+    weight: float = 0.15
+    enough: float = 8.0
+
+
+class TrendRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Value days a day of late (half-life `short_days`) beside those of longer (`long_days`); 1 from `steady` on."""
+
+    weight: float = 0.1
+    short_days: int = 7
+    long_days: int = 30
+    steady: float = 0.8
+
+
+class SeatsRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The share of an account's seats that people used within 30 days; 1 from `full` on."""
+
+    weight: float = 0.25
+    full: float = 0.8
+
+
+class AdoptionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How use is valued: the parts that stand here, by their weights, less what silence takes away from them all.
+
+    Use itself (`use` is its weight) is the count of value days that halves every `half_life_days`, against `enough`: a
+    saturating shape, of which the lower steps are worth more. `act` names the act of use in texts.
+
+    The usual gap is the subject's own, shrunk towards the workspace's expected one as if that had been seen `shrink`
+    times, and at least `least_gap_days`. Silence takes nothing up to `calm` usual gaps, and from `gone` of them on all
+    but `left`.
     """
 
     act: Literal["use", "purchase", "opening"]
     half_life_days: int
     enough: float
-    least_gap_days: int
+    least_gap_days: float
+    shrink: float = 4.0
     calm: float = 1.0
     gone: float
+    left: float = 0.05
+    use: float = 1.0
+    depth: DepthRule | None = DepthRule()
+    breadth: BreadthRule | None = None
+    trend: TrendRule | None = None
+    seats: SeatsRule | None = SeatsRule()
 
 
-class SupportRule(msgspec.Struct, frozen=True, kw_only=True):
+class SupportRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an open ticket takes away when opened, by severity 1–4; it doubles over `doubles_in_days`."""
 
     takes: tuple[float, float, float, float] = (0.4, 0.25, 0.12, 0.05)
     reopened: float = 1.5
+    escalated: float = 1.25
     doubles_in_days: float = 14.0
     at_most: float = 0.95
 
 
-class BillingRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A failed payment leaves `failed` at once and nothing after `gone_in_days`; the vetoes cap the whole score."""
+class FeedbackRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answers on a scale of 0–1, each weighing half after `half_life_days`, beside a `neutral` answer of `weight`.
+
+    So an old answer drifts back to it. Nothing up to `worst`, 1 from `best` on.
+    """
+
+    half_life_days: int = 90
+    neutral: float = 0.7
+    weight: float = 0.5
+    worst: float = 0.2
+    best: float = 0.9
+
+
+class EnablementRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The share of `steps` of the onboarding that were taken, and of the assigned courses that were completed."""
+
+    steps: int = 3
+
+
+class CommercialRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How it is paid, and how near the end of the contract is.
+
+    A failed payment or an overdue invoice leaves `failed` at once and nothing after `gone_in_days`. A renewal that does
+    not come by itself takes away up to `renewal` over the `renewal_days` before it, the end of a trial over
+    `trial_days`.
+    """
 
     failed: float = 0.7
     gone_in_days: float = 14.0
+    renewal_days: float = 30.0
+    renewal: float = 0.5
+    trial_days: float = 7.0
+
+
+class RelationshipRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether both sides spoke of late, and whether the customer speaks for us.
+
+    1 up to `calm_days` since the earlier of the latest words of either side, nothing from `gone_days` on. Speaking for
+    us is worth from `neutral` to 1, by a count that halves every `half_life_days`.
+    """
+
+    calm_days: float = 30.0
+    gone_days: float = 120.0
+    neutral: float = 0.7
+    half_life_days: int = 90
+    enough: float = 1.0
+
+
+class VetoRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What caps the whole score at `at_most`: payment overdue for `overdue_days`, and a cancellation that stands."""
+
+    at_most: float = 35.0
     overdue_days: int = 30
-    veto_at_most: float = 35.0
 
 
-class RiskRule(msgspec.Struct, frozen=True, kw_only=True):
+class RiskRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Churn risk made from health: log-odds of the well, what lost health and silence add, and how unsure it is."""
 
     horizon_days: int
@@ -75,16 +177,20 @@ class RiskRule(msgspec.Struct, frozen=True, kw_only=True):
     red: float
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way of valuing health. Weights are those of components that may be connected."""
 
     name: str
-    version: int
+    version: int = 1
     weights: dict[ComponentName, float]
-    use: UseRule
+    adoption: AdoptionRule
     risk: RiskRule
     support: SupportRule = SupportRule()
-    billing: BillingRule = BillingRule()
+    feedback: FeedbackRule = FeedbackRule()
+    enablement: EnablementRule = EnablementRule()
+    commercial: CommercialRule = CommercialRule()
+    relationship: RelationshipRule = RelationshipRule()
+    vetoes: VetoRule = VetoRule()
     thresholds: Thresholds = Thresholds()
     hysteresis: float = 5.0
     least_coverage: float = 0.5
@@ -97,52 +203,89 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 def validated(profile: Profile) -> Profile:
     """The profile; raises InvalidProfile for weights, bands or shapes that contradict themselves."""
-    risk, use, bands = profile.risk, profile.use, profile.thresholds
-    takes = profile.support.takes
-    wrong = {
-        "weights are above 0 and name components": not profile.weights or min(profile.weights.values()) <= 0,
-        "0 < yellow < green < 100": not 0 < bands.yellow < bands.green < 100,
-        "the bands are wider than the hysteresis": not 0 <= profile.hysteresis < bands.green - bands.yellow,
-        "coverage is in 0–1": not 0 < profile.least_coverage <= 1,
-        "0 <= calm < gone": not 0 <= use.calm < use.gone,
-        "half-life, enough and gap are above 0": min(use.half_life_days, use.enough, use.least_gap_days) <= 0,
-        "a worse ticket takes more, each at most half": sorted(takes, reverse=True) != list(takes) or max(takes) > 0.5,
-        "0 < risk yellow < red < 1": not 0 < risk.yellow < risk.red < 1,
-        "risk grows with lost health and silence": min(risk.health, risk.silence, risk.cancellation, risk.spread) < 0,
-    }
-    for rule, broken in wrong.items():
-        if broken:
-            raise InvalidProfile(f"{profile.name}: {rule}")
+    flaws = [(place, why) for place, why, holds in _laws(profile) if not holds]
+    if flaws:
+        raise InvalidProfile(profile.name, flaws)
     return profile
 
 
-# Use outweighs the rest: silence alone is red (35) where all else is perfect.
-_WEIGHTS: dict[ComponentName, float] = {"use": 0.65, "support": 0.20, "billing": 0.15}
-
-SUBSCRIPTION = Profile(
-    name="subscription",
-    version=1,
-    weights=_WEIGHTS,
-    use=UseRule(act="use", half_life_days=14, enough=3.0, least_gap_days=7, gone=3.0),
-    risk=RiskRule(horizon_days=30, base=-3.9, health=3.2, silence=1.0, yellow=0.1, red=0.3),
-)
-SHOP = Profile(
-    name="shop",
-    version=1,
-    weights=_WEIGHTS,
-    use=UseRule(act="purchase", half_life_days=90, enough=0.5, least_gap_days=60, gone=2.0),
-    risk=RiskRule(horizon_days=90, base=-0.6, health=2.2, silence=1.2, yellow=0.6, red=0.85),
-)
-APP = Profile(
-    name="app",
-    version=1,
-    weights=_WEIGHTS,
-    use=UseRule(act="opening", half_life_days=7, enough=2.0, least_gap_days=2, gone=4.0),
-    risk=RiskRule(horizon_days=30, base=-1.8, health=2.8, silence=1.2, yellow=0.3, red=0.6),
-)
-BUILT_IN = {profile.name: validated(profile) for profile in (SUBSCRIPTION, SHOP, APP)}
+_Law = tuple[str, str, bool]
+"""Where, what must be, and whether it is."""
 
 
-def profile_of(rules: str) -> Profile:
-    """The profile for the rule set that a journey names; the subscription's for one we do not know."""
-    return BUILT_IN.get(rules, SUBSCRIPTION)
+def _laws(profile: Profile) -> Iterator[_Law]:
+    bands, risk = profile.thresholds, profile.risk
+    yield "/weights", "must name a component", bool(profile.weights)
+    for component, weight in profile.weights.items():
+        yield f"/weights/{component}", "must be above 0 and at most 1000", 0 < weight <= 1000
+    yield "/thresholds", "must be 0 < yellow < green < 100", 0 < bands.yellow < bands.green < 100
+    wide = 0 <= profile.hysteresis < min(bands.green - bands.yellow, 100 - bands.green)
+    yield "/hysteresis", "must be 0 or more, and less than a band is wide", wide
+    yield "/least_coverage", "must be above 0 and at most 1", 0 < profile.least_coverage <= 1
+    yield from _adoption(profile.adoption)
+    yield from _support(profile.support)
+    yield from _feedback(profile.feedback)
+    yield "/enablement/steps", "must be 1 or more", profile.enablement.steps >= 1
+    yield from _commercial(profile)
+    yield from _relationship(profile.relationship)
+    yield "/risk", "must be 0 < yellow < red < 1", 0 < risk.yellow < risk.red < 1
+    yield "/risk/horizon_days", "must be from 1 to 3650", 1 <= risk.horizon_days <= 3650
+    for name in ("health", "silence", "cancellation", "spread"):
+        yield f"/risk/{name}", "must be from 0 to 20", 0 <= getattr(risk, name) <= 20
+    yield "/risk/base", "must be from -20 to 20", -20 <= risk.base <= 20
+
+
+def _adoption(rule: AdoptionRule) -> Iterator[_Law]:
+    yield "/adoption/half_life_days", f"must be one of {LADDER}", rule.half_life_days in LADDER
+    yield "/adoption/enough", "must be above 0", 0 < rule.enough < INFINITE
+    yield "/adoption/least_gap_days", "must be above 0", 0 < rule.least_gap_days < INFINITE
+    yield "/adoption/shrink", "must be 0 or more", 0 <= rule.shrink < INFINITE
+    yield "/adoption/gone", "must be above calm, which is 0 or more", 0 <= rule.calm < rule.gone < INFINITE
+    yield "/adoption/left", "must be from 0 to 1", 0 <= rule.left < 1
+    yield "/adoption/use", "must be above 0", 0 < rule.use < INFINITE
+    depth, breadth, trend, seats = rule.depth, rule.breadth, rule.trend, rule.seats
+    if depth is not None:
+        yield "/adoption/depth", "must have weight and enough above 0", min(depth.weight, depth.enough) > 0
+    if breadth is not None:
+        fit = min(breadth.weight, breadth.half_life_days, breadth.enough) > 0
+        yield "/adoption/breadth", "must have weight, half-life and enough above 0", fit
+    if trend is not None:
+        known = trend.short_days in LADDER and trend.long_days in LADDER and trend.short_days < trend.long_days
+        yield "/adoption/trend", f"must have a shorter and a longer of {LADDER} days", known
+        yield "/adoption/trend", "must have weight and steady above 0", min(trend.weight, trend.steady) > 0
+    if seats is not None:
+        yield "/adoption/seats", "must have a weight above 0, and full from 0 to 1", seats.weight > 0 < seats.full <= 1
+
+
+def _support(rule: SupportRule) -> Iterator[_Law]:
+    ordered = sorted(rule.takes, reverse=True) == list(rule.takes)
+    yield "/support/takes", "must not rise with milder severity", ordered
+    yield "/support/takes", "must each be from 0 to 0.5", all(0 <= each <= 0.5 for each in rule.takes)
+    yield "/support/at_most", "must be from 0 to 1", 0 <= rule.at_most <= 1
+    yield "/support/doubles_in_days", "must be above 0", 0 < rule.doubles_in_days < INFINITE
+    for name in ("reopened", "escalated"):
+        yield f"/support/{name}", "must be 1 or more", 1 <= getattr(rule, name) < INFINITE
+
+
+def _feedback(rule: FeedbackRule) -> Iterator[_Law]:
+    yield "/feedback/half_life_days", f"must be one of {LADDER}", rule.half_life_days in LADDER
+    yield "/feedback", "must be 0 <= worst < best <= 1", 0 <= rule.worst < rule.best <= 1
+    yield "/feedback/neutral", "must be from 0 to 1", 0 <= rule.neutral <= 1
+    yield "/feedback/weight", "must be above 0", 0 < rule.weight < INFINITE
+
+
+def _commercial(profile: Profile) -> Iterator[_Law]:
+    rule, vetoes = profile.commercial, profile.vetoes
+    for name in ("failed", "renewal"):
+        yield f"/commercial/{name}", "must be from 0 to 1", 0 <= getattr(rule, name) <= 1
+    for name in ("gone_in_days", "renewal_days", "trial_days"):
+        yield f"/commercial/{name}", "must be above 0", 0 < getattr(rule, name) < INFINITE
+    yield "/vetoes/at_most", "must be from 0 to 100", 0 <= vetoes.at_most <= 100
+    yield "/vetoes/overdue_days", "must be from 0 to 3650", 0 <= vetoes.overdue_days <= 3650
+
+
+def _relationship(rule: RelationshipRule) -> Iterator[_Law]:
+    yield "/relationship/gone_days", "must be above calm_days", 0 <= rule.calm_days < rule.gone_days < INFINITE
+    yield "/relationship/neutral", "must be from 0 to 1", 0 <= rule.neutral <= 1
+    yield "/relationship/half_life_days", f"must be one of {LADDER}", rule.half_life_days in LADDER
+    yield "/relationship/enough", "must be above 0", 0 < rule.enough < INFINITE

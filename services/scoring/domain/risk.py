@@ -1,15 +1,24 @@
 """Churn risk at level 1: made from health and silence, untrained, with an interval that says so."""
 
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from jornada.events import Band, ChurnRisk, Factor, Health
+from jornada.events import Band, ChurnRisk, Component, Factor, Health, Reason
 from jornada.instants import micros
-from services.scoring.domain.course import Course, UseCourse
+from services.scoring.domain.course import Course
+from services.scoring.domain.parts.adoption import AdoptionCourse
 from services.scoring.domain.profiles import Profile, RiskRule
 from services.scoring.domain.shapes import logistic, significant
 from services.scoring.domain.words import reason
 
 MODEL = "level-1"
+
+_GROUPS: Mapping[str, Collection[str]] = {
+    "adoption": {"adoption"},
+    "service": {"support", "feedback"},
+    "bond": {"commercial", "relationship", "enablement"},
+}
+"""Components by the factor that tells them: with base, silence and cancellation at most six."""
 
 
 def churn_risk(health: Health, course: Course, profile: Profile, at: datetime) -> ChurnRisk:
@@ -21,19 +30,10 @@ def churn_risk(health: Health, course: Course, profile: Profile, at: datetime) -
     if health.band == "unknown":
         return ChurnRisk(horizon_days=rule.horizon_days, model=MODEL, band="unknown")
     factors = [
-        Factor(name="base", contribution=rule.base, because=reason("usual_risk", horizon_days=rule.horizon_days))
-    ]
-    for component in health.components:
-        lost = significant(rule.health * component.weight * (1.0 - component.value))
-        factors.append(Factor(name=component.name, contribution=lost, because=component.because))
-        part = next(share.part for share in course.shares if share.name == component.name)
-        if isinstance(part, UseCourse):
-            silent = significant(rule.silence * (1.0 - part.patience(micros(at))))
-            factors.append(Factor(name="silence", contribution=silent, because=component.because))
-    factors += [
-        Factor(name="cancellation", contribution=rule.cancellation, because=veto)
-        for veto in health.vetoes
-        if veto.code == "cancellation"
+        Factor(name="base", contribution=rule.base, because=reason("usual_risk", horizon_days=rule.horizon_days)),
+        *_silence(course, rule, micros(at)),
+        *_lost(health.components, rule),
+        *_cancellation(health.vetoes, rule),
     ]
     log_odds = sum(factor.contribution for factor in factors)
     probability = significant(logistic(log_odds))
@@ -46,6 +46,30 @@ def churn_risk(health: Health, course: Course, profile: Profile, at: datetime) -
         high=significant(logistic(log_odds + rule.spread)),
         factors=factors,
     )
+
+
+def _silence(course: Course, rule: RiskRule, at: int) -> Iterator[Factor]:
+    adoption = next((share.part for share in course.shares if isinstance(share.part, AdoptionCourse)), None)
+    if adoption is not None:
+        silent = significant(rule.silence * (1.0 - adoption.patience(at)))
+        if silent:
+            yield Factor(name="silence", contribution=silent, because=adoption.absence(at))
+
+
+def _lost(components: Sequence[Component], rule: RiskRule) -> Iterator[Factor]:
+    """What each group of components has lost, told by the one that lost most."""
+    for group, names in _GROUPS.items():
+        costs = [(rule.health * each.weight * (1.0 - each.value), each) for each in components if each.name in names]
+        lost = [(cost, each) for cost, each in costs if cost]
+        if lost:
+            because = max(lost, key=lambda one: one[0])[1].because
+            yield Factor(name=group, contribution=significant(sum(cost for cost, _ in lost)), because=because)
+
+
+def _cancellation(vetoes: Sequence[Reason], rule: RiskRule) -> Iterator[Factor]:
+    for veto in vetoes:
+        if veto.code in {"cancellation", "cancelled"}:
+            yield Factor(name="cancellation", contribution=rule.cancellation, because=veto)
 
 
 def _band(probability: float, rule: RiskRule) -> Band:

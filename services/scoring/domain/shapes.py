@@ -1,9 +1,18 @@
 """The monotone shapes that turn a measure into 0–1, and numbers as scoring reckons with them."""
 
-from math import exp
+from math import exp, exp2
 
 DAY = 86_400_000_000
 """Microseconds of a day."""
+
+
+_EPSILON = 1e-9
+"""In the denominator alone: with it in both a trend would return to 1 when both rates die out."""
+
+
+def halved(value: float, since: int, half_life_days: float, at: int) -> float:
+    """What is left at `at` of a value that stood at `since` (microseconds) and halves every so many days."""
+    return value * exp2((since - at) / (half_life_days * DAY))
 
 
 def ramp(value: float, begin: float, end: float) -> float:
@@ -16,6 +25,11 @@ def ramp(value: float, begin: float, end: float) -> float:
 def saturate(value: float, scale: float) -> float:
     """0 at 0, rising towards 1; 63 % of it at `scale` (> 0)."""
     return 1.0 - exp(-value / scale) if value > 0.0 else 0.0
+
+
+def trend(short: float, long: float, steady: float) -> float:
+    """A shorter rate beside a longer one, both a day: 0 where the shorter is none, 1 from `steady` (> 0) of it on."""
+    return min(short / (long + _EPSILON) / steady, 1.0)
 
 
 def logistic(log_odds: float) -> float:

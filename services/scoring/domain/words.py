@@ -108,6 +108,94 @@ def _tickets_pt(values: _Values) -> str:
     return f"{opened}, {oldest}, pior severidade {values['worst']}"
 
 
+def _features_en(values: _Values) -> str:
+    return f"{number_en(values['lately'])} of {_en(values['ever'], 'feature', 'features')} used in 30 days"
+
+
+def _features_pt(values: _Values) -> str:
+    ever = _pt(values["ever"], "funcionalidade", "funcionalidades")
+    return f"{number_pt(values['lately'])} de {ever} em uso em 30 dias"
+
+
+def _absence_en(values: _Values) -> str:
+    return f"silent for {_days_en(values['days'])}, usually {_days_en(values['usual_days'])} at most"
+
+
+def _absence_pt(values: _Values) -> str:
+    return f"em silêncio há {_days_pt(values['days'])}, o habitual é até {_days_pt(values['usual_days'])}"
+
+
+def _invoices_en(values: _Values) -> str:
+    return f"{_en(values['count'], 'invoice', 'invoices')} overdue, {_oldest_en(values)}"
+
+
+def _invoices_pt(values: _Values) -> str:
+    return f"{_pt(values['count'], 'fatura em atraso', 'faturas em atraso')}, {_oldest_pt(values)}"
+
+
+def _oldest_en(values: _Values) -> str:
+    since = f"since {_days_en(values['days'])} ago" if values["days"] else "since today"
+    return since if values["count"] == 1 else f"the oldest {since}"
+
+
+def _oldest_pt(values: _Values) -> str:
+    since = f"há {_days_pt(values['days'])}" if values["days"] else "desde hoje"
+    return since if values["count"] == 1 else f"a mais antiga {since}"
+
+
+def _ends(what_en: str, what_pt: str) -> tuple[_Text, _Text]:
+    def english(values: _Values) -> str:
+        return f"{what_en} ends on {_on_en(values)}, in {_days_en(values['days'])}"
+
+    def portuguese(values: _Values) -> str:
+        return f"{what_pt} termina em {_on_pt(values)}, em {_days_pt(values['days'])}"
+
+    return english, portuguese
+
+
+def _on_en(values: _Values) -> str:
+    return date_en(date.fromisoformat(values["on"]))
+
+
+def _on_pt(values: _Values) -> str:
+    return date_pt(date.fromisoformat(values["on"]))
+
+
+def _steps_en(values: _Values) -> str:
+    return f"{_en(values['steps'], 'onboarding step', 'onboarding steps')} taken"
+
+
+def _steps_pt(values: _Values) -> str:
+    return _pt(values["steps"], "etapa de ativação concluída", "etapas de ativação concluídas")
+
+
+def _courses_en(values: _Values) -> str:
+    return f"{number_en(values['completed'])} of {_en(values['courses'], 'course', 'courses')} completed"
+
+
+def _courses_pt(values: _Values) -> str:
+    completed, courses = values["completed"], _pt(values["courses"], "curso", "cursos")
+    done = "concluído" if completed in {0, 1} else "concluídos"
+    return f"{number_pt(completed)} de {courses} {done}"
+
+
+def _ago(what_en: str, what_pt: str) -> tuple[_Text, _Text]:
+    def english(values: _Values) -> str:
+        return f"{what_en} {_days_en(values['days'])} ago" if values["days"] else f"{what_en} in the last 24 hours"
+
+    def portuguese(values: _Values) -> str:
+        return f"{what_pt} há {_days_pt(values['days'])}" if values["days"] else f"{what_pt} nas últimas 24 horas"
+
+    return english, portuguese
+
+
+def _answered(survey: str, what_pt: str) -> tuple[_Text, _Text]:
+    return (
+        lambda values: f"{survey} answered with {values['percent']}% of the scale on {_on_en(values)}",
+        lambda values: f"{what_pt} respondida com {values['percent']}% da escala em {_on_pt(values)}",
+    )
+
+
 def _failed_en(values: _Values) -> str:
     days = values["days"]
     return f"payment failed {_days_en(days)} ago, not recovered" if days else "payment failed, not recovered"
@@ -144,10 +232,42 @@ _TEXTS: dict[str, tuple[_Text, _Text]] = {
         lambda values: f"payment overdue for {_days_en(values['days'])}",
         lambda values: f"pagamento em atraso há {_days_pt(values['days'])}",
     ),
-    "cancellation": (
-        lambda values: f"cancellation takes effect on {date_en(date.fromisoformat(values['on']))}",
-        lambda values: f"cancelamento com efeito em {date_pt(date.fromisoformat(values['on']))}",
+    "invoices_overdue": (_invoices_en, _invoices_pt),
+    "contract_ends": _ends("contract", "contrato"),
+    "contract_ended": (
+        lambda values: f"contract ended on {_on_en(values)}, not renewed",
+        lambda values: f"contrato terminou em {_on_pt(values)}, sem renovação",
     ),
+    "trial_ends": _ends("trial", "período de teste"),
+    "trial_ended": (
+        lambda values: f"trial ended on {_on_en(values)}, no contract followed",
+        lambda values: f"período de teste terminou em {_on_pt(values)}, sem contrato",
+    ),
+    "cancellation": (
+        lambda values: f"cancellation takes effect on {_on_en(values)}",
+        lambda values: f"cancelamento com efeito em {_on_pt(values)}",
+    ),
+    "cancelled": (
+        lambda values: f"cancelled, in effect since {_on_en(values)}",
+        lambda values: f"cancelado, com efeito desde {_on_pt(values)}",
+    ),
+    "features_used": (_features_en, _features_pt),
+    "use_falling": (
+        lambda values: f"used at {values['percent']}% of the earlier pace",
+        lambda values: f"uso a {values['percent']}% do ritmo anterior",
+    ),
+    "absence": (_absence_en, _absence_pt),
+    "nps_answered": (
+        lambda values: f"NPS {values['score']} on {_on_en(values)}",
+        lambda values: f"NPS {values['score']} em {_on_pt(values)}",
+    ),
+    "csat_answered": _answered("satisfaction survey", "pesquisa de satisfação"),
+    "ces_answered": _answered("effort survey", "pesquisa de esforço"),
+    "onboarding_steps": (_steps_en, _steps_pt),
+    "courses_completed": (_courses_en, _courses_pt),
+    "two_way_contact": _ago("last heard from each other", "último contato nos dois sentidos"),
+    "one_way_contact": _ago("contact one way only, the latest", "contato em um só sentido, o último"),
+    "spoke_for_us": _ago("last spoke for us", "falou a nosso favor pela última vez"),
     "stage_has_no_band": (
         lambda values: f"no band in the stage {values['stage']}",
         lambda values: f"sem faixa no estágio {_STAGES_PT.get(values['stage'], values['stage'])}",

@@ -10,6 +10,7 @@ from jornada.db import Connection
 from jornada.events import Crossing, WorkspaceId, encode
 from services.scoring.domain.announcing import Recorded
 from services.scoring.domain.judging import Kept
+from services.scoring.domain.scores import Configuration
 
 
 async def recorded(connection: Connection, subjects: Collection[Subject], score: str) -> dict[Subject, Recorded]:
@@ -79,10 +80,10 @@ async def keep(connection: Connection, crossings: Sequence[Kept]) -> list[Crossi
     return [each.crossing for each in crossings if each.crossing.id in told]
 
 
-async def connect(
+async def configurations(
     connection: Connection, received: Mapping[WorkspaceId, Collection[str]], now: datetime
-) -> dict[WorkspaceId, frozenset[str]]:
-    """The components connected in each workspace, the `received` ones included from now on.
+) -> dict[WorkspaceId, Configuration]:
+    """What holds in each workspace, the `received` components connected from now on.
 
     A component that connects changes the scores of all the workspace's subjects: a timer is set for each, due now.
     Who scores holds the workspace's lock, shared; who connects holds it alone: so no subject slips between.
@@ -94,7 +95,8 @@ async def connect(
         await connection.execute(f"select {lock}(hashtextextended($1, 0))", f"scoring/{workspace}")
         if new:
             await _connect(connection, workspace, new, now)
-    return await _connected(connection, received)
+    connected = await _connected(connection, received)
+    return {workspace: Configuration(components) for workspace, components in connected.items()}
 
 
 async def _connected(connection: Connection, workspaces: Collection[WorkspaceId]) -> dict[WorkspaceId, frozenset[str]]:

@@ -9,6 +9,7 @@ import asyncpg
 from jornada.db import Database
 from jornada.events import JourneySnapshot, Reason, ScoreSnapshot, SubjectId, SubjectType, WorkspaceId, decode
 from jornada.web import Reference
+from services.scoring.domain.scores import Configuration
 
 Sort = Literal["revenue_at_risk", "health", "risk", "since"]
 _MERGES = 32
@@ -150,11 +151,11 @@ class Readings:
             )
         return [Count(*row) for row in rows]
 
-    async def connected(self, workspace: WorkspaceId) -> frozenset[str]:
-        """The components of which the workspace has received anything."""
+    async def configuration(self, workspace: WorkspaceId) -> Configuration:
+        """What holds in a workspace."""
         async with self._database.transaction([workspace]) as connection:
             rows = await connection.fetch("select component from connected where workspace = $1", workspace)
-        return frozenset(row["component"] for row in rows)
+        return Configuration(frozenset(row["component"] for row in rows))
 
 
 def _scored(row: asyncpg.Record, key: float = 0.0) -> Scored:

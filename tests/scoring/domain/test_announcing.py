@@ -17,7 +17,7 @@ from services.scoring.domain.announcing import (
     decide,
     settled,
 )
-from services.scoring.domain.profiles import SUBSCRIPTION
+from services.scoring.domain.shipped import SAAS
 from tests.scoring.journeys import AT
 
 WELL = Recorded("green", AT - timedelta(days=9))
@@ -25,12 +25,12 @@ HOUR = timedelta(hours=1)
 
 
 def settle(recorded: Band, score: float) -> Band:
-    return settled(recorded, SUBSCRIPTION.thresholds.band(score), score, SUBSCRIPTION)
+    return settled(recorded, SAAS.thresholds.band(score), score, SAAS)
 
 
 @given(st.sampled_from((40.0, 70.0)), st.lists(st.floats(-2.5, 2.49), max_size=50))
 def test_a_score_that_swings_by_less_than_the_hysteresis_never_flaps(threshold: float, swings: list[float]) -> None:
-    band: Band = SUBSCRIPTION.thresholds.band(threshold)
+    band: Band = SAAS.thresholds.band(threshold)
     changes = 0
     for swing in swings:
         after = settle(band, threshold + swing)
@@ -42,7 +42,7 @@ def test_a_score_that_swings_by_less_than_the_hysteresis_never_flaps(threshold: 
 @given(st.sampled_from(("green", "yellow", "red", "unknown")), st.floats(0, 100))
 def test_the_recorded_band_is_never_better_than_the_band(recorded: Band, score: float) -> None:
     order = ["green", "yellow", "red"]
-    assert order.index(settle(recorded, score)) >= order.index(SUBSCRIPTION.thresholds.band(score))
+    assert order.index(settle(recorded, score)) >= order.index(SAAS.thresholds.band(score))
 
 
 def test_it_worsens_at_the_threshold_and_improves_five_above() -> None:

@@ -1,18 +1,29 @@
 """Health: contributions sum, silence never helps, the unknown is said, and the next crossing is exact."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jornada.events import Billing, JourneySnapshot, Measures, OpenTicket, Support
+from jornada.events import (
+    Billing,
+    Counted,
+    DecayedMean,
+    Feedback,
+    JourneySnapshot,
+    Learning,
+    Measures,
+    OpenTicket,
+    Support,
+)
 from jornada.instants import micros
-from services.scoring.domain.course import Course
+from services.scoring.domain.course import Course, received
 from services.scoring.domain.crossing import band_at
-from services.scoring.domain.profiles import APP, BUILT_IN, SUBSCRIPTION, InvalidProfile, Thresholds, validated
-from services.scoring.domain.scores import received, score
-from tests.scoring.journeys import ALL, AT, connections, journey, journeys, later, use, used_on
+from services.scoring.domain.profiles import InvalidProfile, Thresholds, validated
+from services.scoring.domain.shipped import APP, SAAS, SHIPPED
+from tests.scoring.journeys import ALL, AT, connections, journey, journeys, later, score, subject_id, use, used_on
 
 MINUTE = timedelta(minutes=1)
 
@@ -30,22 +41,60 @@ def test_contributions_and_vetoes_sum_to_the_score(
 
 
 @given(journeys(), connections, later, later)
-def test_health_never_rises_in_silence(
+def test_adoption_never_rises_in_silence_nor_does_what_only_ages(
     snapshot: JourneySnapshot, connected: frozenset[str], one: datetime, other: datetime
 ) -> None:
     early, late = (score(snapshot, connected, at).health for at in sorted((one, other)))
     for before, after in zip(early.components, late.components, strict=True):
-        assert after.value <= before.value
-    assert early.score is None or (late.score is not None and late.score <= early.score)
+        if before.name in {"adoption", "support", "relationship"}:
+            assert after.value <= before.value
+        if before.name == "enablement":
+            assert after.value == before.value
 
 
 @given(journeys(), connections, later, later)
-def test_churn_risk_never_falls_in_silence(
+def test_health_never_rises_in_silence_while_the_other_components_hold(
     snapshot: JourneySnapshot, connected: frozenset[str], one: datetime, other: datetime
 ) -> None:
-    early, late = (score(snapshot, connected, at).churn_risk for at in sorted((one, other)))
-    if early.probability is not None and late.probability is not None:
-        assert late.probability >= early.probability - 2e-9
+    course = score(snapshot, connected, AT).course
+    values = course.values(micros(one))
+    early, late = (
+        course.points(
+            [
+                share.part.value(micros(at)) if share.name == "adoption" else held
+                for share, held in zip(course.shares, values, strict=True)
+            ]
+        )
+        for at in sorted((one, other))
+    )
+    assert late <= early
+
+
+@given(journeys(), connections, later, later)
+def test_from_turn_to_turn_each_component_only_rises_or_only_falls(
+    snapshot: JourneySnapshot, connected: frozenset[str], one: datetime, other: datetime
+) -> None:
+    course = score(snapshot, connected, AT).course
+    low, high = sorted((micros(one), micros(other)))
+    if any(low < turn <= high for turn in course.turns):
+        return
+    for share in course.shares:
+        between = share.part.value((low + high) // 2)
+        ends = share.part.value(low), share.part.value(high)
+        assert min(ends) - 1e-12 <= between <= max(ends) + 1e-12
+
+
+@given(journeys(), connections, later, later)
+def test_old_feedback_drifts_back_to_neutral(
+    snapshot: JourneySnapshot, connected: frozenset[str], one: datetime, other: datetime
+) -> None:
+    course = score(snapshot, connected, AT).course
+    rule = score(snapshot, connected, AT).profile.feedback
+    neutral = (rule.neutral - rule.worst) / (rule.best - rule.worst)
+    for share in course.shares:
+        if share.name == "feedback":
+            early, late = (abs(share.part.value(micros(at)) - neutral) for at in sorted((one, other)))
+            assert late <= early + 1e-12
 
 
 @given(journeys(), connections, later)
@@ -89,31 +138,53 @@ def _band(course: Course, thresholds: Thresholds, at: datetime) -> str:
 
 
 def test_a_component_that_the_workspace_never_received_is_left_out() -> None:
-    health = score(journey(), frozenset({"use"}), AT).health
-    assert [each.name for each in health.components] == ["use"]
+    health = score(journey(), frozenset({"adoption"}), AT).health
+    assert [each.name for each in health.components] == ["adoption"]
     assert (health.components[0].weight, health.coverage) == (1.0, 1.0)
 
 
-def test_a_trial_alone_says_nothing_of_how_is_paid() -> None:
-    for billing, known in ((Billing(trial_ends_at=AT), 0), (Billing(trial_ends_at=AT, seats=3), 1), (Billing(), 1)):
-        measures = Measures(use=use(), billing=billing)
-        health = score(journey(measures=measures), frozenset({"use", "billing"}), AT).health
-        assert [each.name for each in health.components] == ["use", "billing"][: 1 + known]
-        assert ("billing" in received(measures)) is bool(known)
+def test_a_trial_alone_connects_no_contract() -> None:
+    for billing, connects in ((Billing(trial_ends_at=AT), False), (Billing(trial_ends_at=AT, seats=3), True)):
+        assert ("commercial" in received(Measures(use=use(), billing=billing))) is connects
+
+
+def test_a_trial_costs_what_it_is_near_its_end_unless_an_account_may_pay() -> None:
+    measures = Measures(use=use(), billing=Billing(trial_ends_at=AT + timedelta(days=7)))
+
+    def told(day: int, **more: Any) -> list[tuple[float, str]]:
+        health = score(journey(measures=measures, **more), ALL, AT + timedelta(days=day)).health
+        return [(each.value, each.because.code) for each in health.components if each.name == "commercial"]
+
+    assert told(0) == [(1.0, "payments_in_order")]
+    assert told(6)[0][1] == "trial_ends"
+    assert told(7) == [(0.0, "trial_ended")]
+    assert told(6, account_id=subject_id("acme")) == []
+
+
+def test_a_renewal_that_does_not_come_by_itself_costs_until_it_is_past() -> None:
+    def told(day: int, renews: bool | None) -> tuple[float, str]:
+        billing = Billing(renewal_at=AT + timedelta(days=30), auto_renew=renews)
+        health = score(journey(measures=Measures(use=use(), billing=billing)), ALL, AT + timedelta(days=day)).health
+        return next((each.value, each.because.code) for each in health.components if each.name == "commercial")
+
+    assert [told(day, renews=True)[0] for day in (0, 29, 31)] == [1.0, 1.0, 1.0]
+    assert told(15, renews=None) == (0.75, "contract_ends")
+    assert told(30, renews=None) == (1.0, "payments_in_order")
+    assert told(30, renews=False) == (0.0, "contract_ended")
 
 
 def test_once_support_is_connected_no_tickets_are_a_known_good() -> None:
     measures = Measures(use=use())
-    health = score(journey(measures=measures), frozenset({"use", "support"}), AT).health
+    health = score(journey(measures=measures), frozenset({"adoption", "support"}), AT).health
     support = next(each for each in health.components if each.name == "support")
     assert (support.value, support.because.code) == (1.0, "no_open_tickets")
 
 
 def test_below_half_coverage_the_band_is_unknown_and_says_so() -> None:
     health = score(journey(measures=Measures(support=Support(tickets=0))), ALL, AT).health
-    assert (health.band, health.coverage) == ("unknown", 0.2)
+    assert (health.band, health.coverage) == ("unknown", 0.12)
     assert health.unknown_because is not None
-    assert health.unknown_because.text["en"] == "only 20% of what makes health is known"
+    assert health.unknown_because.text["en"] == "only 12% of what makes health is known"
 
 
 @pytest.mark.parametrize("stage", ["visitor", "lead", "churned"])
@@ -126,22 +197,37 @@ def test_some_stages_have_no_band_but_keep_a_score(stage: str) -> None:
 
 
 def test_silence_alone_is_red_though_all_else_is_perfect() -> None:
-    health = score(journey(), ALL, AT + timedelta(days=60)).health
-    assert (health.band, health.score) == ("red", 35.0)
+    measures = Measures(
+        use=use(count=40),
+        support=Support(tickets=1),
+        billing=Billing(plan="pro"),
+        feedback=Feedback(
+            nps=10,
+            nps_at=AT,
+            level_decayed=[DecayedMean(half_life_days=90, mean=1.0, weight=50, at=AT)],
+        ),
+        learning=Learning(onboarding_steps=9),
+        counts={"referral_made": Counted(total=1, last_at=AT, decayed=[50.0] * 5)},
+    )
+    before, after = (score(journey(measures=measures), ALL, AT + timedelta(days=day)).health for day in (0, 22))
+    assert before.score is not None
+    assert before.score > 95
+    assert [each.value for each in after.components if each.name != "adoption"] == pytest.approx([1.0] * 5, abs=0.01)
+    assert after.band == "red"
 
 
 def test_a_daily_user_turns_yellow_and_red_within_three_weeks_of_silence() -> None:
     daily = journey(measures=Measures(use=used_on(range(90), own_gap_days=1), support=Support(tickets=0)))
     bands = [
-        score(daily, frozenset({"use", "support"}), AT + timedelta(days=day)).health.band for day in (0, 7, 14, 21)
+        score(daily, frozenset({"adoption", "support"}), AT + timedelta(days=day)).health.band for day in (0, 7, 14, 21)
     ]
     assert bands == ["green", "green", "yellow", "red"]
 
 
 def test_somebody_new_is_not_red_for_having_had_no_time() -> None:
     new = journey(measures=Measures(use=used_on([0])), first_seen_at=AT)
-    assert score(new, frozenset({"use"}), AT).health.band == "yellow"
-    assert score(new, frozenset({"use"}), AT + timedelta(days=14)).health.band == "red"
+    assert score(new, frozenset({"adoption"}), AT).health.band == "yellow"
+    assert score(new, frozenset({"adoption"}), AT + timedelta(days=14)).health.band == "red"
 
 
 def test_a_standing_cancellation_caps_health_and_is_listed() -> None:
@@ -178,7 +264,7 @@ def test_a_shop_is_read_at_its_own_pace() -> None:
             rules="shop",
             first_seen_at=AT - timedelta(days=540),
         )
-        return score(bought, frozenset({"use"}), AT).health.band
+        return score(bought, frozenset({"adoption"}), AT).health.band
 
     assert band([3]) == "green"
     assert band([120]) == "yellow"
@@ -189,13 +275,13 @@ def test_a_shop_is_read_at_its_own_pace() -> None:
 
 def test_an_app_loses_people_within_days() -> None:
     opened = journey(measures=Measures(use=used_on([0, 1, 2, 3, 4, 5], own_gap_days=1)), rules="app")
-    bands = [score(opened, frozenset({"use"}), AT + timedelta(days=day)).health.band for day in (0, 4, 8)]
+    bands = [score(opened, frozenset({"adoption"}), AT + timedelta(days=day)).health.band for day in (0, 4, 8)]
     assert bands == ["green", "yellow", "red"]
 
 
 def test_the_built_in_profiles_hold_together() -> None:
-    assert set(BUILT_IN) == {"subscription", "shop", "app"}
-    for profile in BUILT_IN.values():
+    assert set(SHIPPED) == {"saas", "commerce", "services", "app"}
+    for profile in SHIPPED.values():
         assert validated(profile) is profile
 
 
@@ -204,12 +290,12 @@ def test_the_built_in_profiles_hold_together() -> None:
     [
         {"thresholds": Thresholds(green=40, yellow=70)},
         {"thresholds": Thresholds(green=42, yellow=40)},
-        {"weights": {"use": -1.0}},
+        {"weights": {"adoption": -1.0}},
         {"weights": {}},
         {"least_coverage": 0.0},
     ],
 )
 def test_a_profile_that_contradicts_itself_is_refused(change: dict[str, object]) -> None:
-    fields = {name: getattr(SUBSCRIPTION, name) for name in SUBSCRIPTION.__struct_fields__}
+    fields = {name: getattr(SAAS, name) for name in SAAS.__struct_fields__}
     with pytest.raises(InvalidProfile):
         validated(type(APP)(**(fields | change)))

@@ -9,8 +9,7 @@ from hypothesis import given
 
 from jornada.events import Billing, JourneySnapshot, Measures
 from jornada.instants import micros
-from services.scoring.domain.scores import score
-from tests.scoring.journeys import ALL, AT, connections, journey, journeys, use
+from tests.scoring.journeys import ALL, AT, DAY, connections, journey, journeys, score, use
 
 
 @given(journeys(), connections)
@@ -41,7 +40,7 @@ def test_risk_has_bands_of_its_own() -> None:
 
 def account(active: int, seats: int | None = 10, days_silent: int = 0, **more: Any) -> JourneySnapshot:
     last = AT - timedelta(days=days_silent)
-    by_day = [(micros(last) // 86_400_000_000, active)]
+    by_day = [(micros(last) // DAY, active)]
     measures = Measures(use=use(last), billing=Billing(seats=seats), people=active, people_by_day=by_day)
     return journey("acme", type_="account", measures=measures, **more)
 

@@ -1,7 +1,11 @@
 """Texts follow the numbers, in both languages."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
+from importlib import resources
+from typing import Any
 
+import msgspec
 import pytest
 from babel.dates import format_date
 from babel.numbers import format_decimal
@@ -10,9 +14,8 @@ from hypothesis import strategies as st
 
 from jornada.events import Billing, JourneySnapshot, Measures, Money
 from services.scoring.domain.health import top_reasons
-from services.scoring.domain.scores import score
 from services.scoring.domain.words import date_en, date_pt, number_en, number_pt, reason
-from tests.scoring.journeys import ALL, AT, connections, journey, journeys, use
+from tests.scoring.journeys import ALL, AT, connections, journey, journeys, score, use
 
 
 @given(st.integers(0, 10**9), st.dates(date(2000, 1, 1), date(2100, 1, 1)))
@@ -46,6 +49,22 @@ def test_every_reason_has_a_text_in_each_language(snapshot: JourneySnapshot, con
     scores = score(snapshot, connected, AT)
     reasons = [*top_reasons(scores.health), *(each.because for each in scores.churn_risk.factors)]
     assert all(set(each.text) == {"en", "pt-BR"} and all(each.text.values()) for each in reasons)
+
+
+def _reasons(found: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(found, dict) and "code" in found:
+        yield found
+    for each in found.values() if isinstance(found, dict) else found if isinstance(found, list) else ():
+        yield from _reasons(each)
+
+
+@pytest.mark.parametrize("topic", ["jornada.scores.v1", "jornada.crossings.v1"])
+def test_the_examples_of_the_topics_give_reasons_as_they_are_given(topic: str) -> None:
+    example = msgspec.json.decode(resources.files("jornada.events").joinpath(f"examples/{topic}.json").read_bytes())
+    told = list(_reasons(example))
+    assert told
+    for each in told:
+        assert reason(each["code"], **each.get("values", {})).text == each["text"]
 
 
 def test_the_weightiest_reason_comes_first() -> None:

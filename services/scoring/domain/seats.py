@@ -1,0 +1,36 @@
+"""The seats of an account, and how many of them its people use."""
+
+from jornada.events import JourneySnapshot, Reason
+from services.scoring.domain.shapes import DAY
+from services.scoring.domain.words import reason
+
+WINDOW_DAYS = 30
+
+
+class Seats:
+    """Seats that are paid for, and who uses them."""
+
+    def __init__(self, journey: JourneySnapshot, number: int) -> None:
+        self.number = number
+        self._by_day = journey.measures.people_by_day
+
+    def used(self, at: int) -> int:
+        """Distinct people with an act of use on the 30 UTC days up to that of `at` (microseconds)."""
+        oldest = at // DAY - WINDOW_DAYS
+        return sum(people for day, people in self._by_day if day > oldest)
+
+    def share(self, at: int) -> float:
+        """Of the seats those that are used, 0 and up."""
+        return self.used(at) / self.number
+
+    def because(self, at: int) -> Reason:
+        used = self.used(at)
+        return reason("seats_used", used=used, seats=self.number, percent=100 * used // self.number)
+
+
+def seats_of(journey: JourneySnapshot) -> Seats | None:
+    """The seats of the contract, else those that a trait states; None for none, or no positive whole number."""
+    billing = journey.measures.billing
+    stated = billing.seats if billing is not None and billing.seats is not None else journey.traits.get("seats")
+    number = stated if isinstance(stated, int) and not isinstance(stated, bool) and stated > 0 else None
+    return None if number is None else Seats(journey, number)
