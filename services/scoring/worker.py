@@ -25,9 +25,9 @@ from jornada.events import (
     encode,
     topic_key,
 )
-from services.scoring.domain.announcing import Cause, Recorded, cause_of
+from services.scoring.domain.announcing import Recorded, cause_of
 from services.scoring.domain.course import received
-from services.scoring.domain.judging import HEALTH, Judged, became_at, due_at, judge
+from services.scoring.domain.judging import HEALTH, SCORES, Judged, dues, judge, moves, repeated
 from services.scoring.domain.scores import Configuration, score
 from services.scoring.store import facts, subjects
 from services.scoring.store.facts import RESCORE
@@ -80,21 +80,22 @@ class Folding:
         for timer in sorted(due, key=lambda each: (each.due_at, each.name)):
             firing.setdefault(Subject(timer.workspace, timer.subject), timer)
         known = await subjects.locked(connection, firing, journeys=True)
-        recorded = await facts.recorded(connection, firing, HEALTH)
+        recorded = await facts.recorded(connection, firing)
         configurations = await facts.configurations(
             connection, {subject.workspace: () for subject in firing}, self._clock.now()
         )
         judged, gone = [], []
         for subject, timer in firing.items():
             row = known.get(subject)
-            if row is None or row.journey is None or _behind(row.journey_version, recorded.get(subject)):
+            known_bands = recorded.get(subject, {})
+            if row is None or row.journey is None or _behind(row.journey_version, known_bands):
                 gone.append(timer)
                 continue
             journey: JourneySnapshot = decode(row.journey, JourneySnapshot)
             scores = score(journey, configurations[subject.workspace], timer.due_at)
-            cause: Cause = "silence" if timer.name == HEALTH else "other"
-            judged.append(judge(journey, scores, recorded.get(subject), cause, timer.due_at))
-            if timer.name != HEALTH:
+            silent = timer.name in SCORES
+            judged.append(judge(journey, scores, known_bands, "silence" if silent else "other", due=silent))
+            if not silent:
                 gone.append(timer)
         await timers.drop(connection, [(timer.workspace, timer.subject, timer.name) for timer in gone])
         return await self._keep(connection, judged, [])
@@ -111,10 +112,8 @@ class Folding:
         names = {Subject(*each.subject): each.journey.identifiers for each in judged}
         await subjects.name(connection, names | {_subject(event): [] for event in gone})
         await subjects.forget(connection, [_subject(event) for event in gone if isinstance(event, Erased)])
-        await facts.record(
-            connection, HEALTH, {Subject(*each.subject): each.recorded for each in judged if not each.repeated}
-        )
-        told = await facts.keep(connection, [each.kept for each in judged if each.kept is not None])
+        await facts.record(connection, {Subject(*each.subject): each.recorded for each in judged if not each.repeated})
+        told = await facts.keep(connection, [kept for each in judged for kept in each.kept])
         await self._tell(connection, told)
         await self._wind(connection, judged, gone)
         return {Subject(row.workspace, row.id): row.version for row in rows}
@@ -125,13 +124,13 @@ class Folding:
             await self._publisher.hold(connection, workspace, [(each.id, _record(each)) for each in mine])
 
     async def _wind(self, connection: Connection, judged: Sequence[Judged], gone: Sequence[JourneyEvent]) -> None:
-        dues = [(each, _timer(each, at)) for each in judged if (at := due_at(each)) is not None]
-        await timers.put(connection, [timer for each, timer in dues if not each.repeated])
-        await facts.put_missing(connection, [timer for each, timer in dues if each.repeated])
-        wound = {timer.subject for _, timer in dues}
-        idle = [(*each.subject, HEALTH) for each in judged if each.subject[1] not in wound and not each.repeated]
-        over = [(*_subject(event), name) for event in gone for name in (HEALTH, RESCORE)]
-        await timers.drop(connection, [*idle, *over])
+        wound = {_timer(each, name, at): each for each in judged for name, at in dues(each)}
+        await timers.put(connection, [timer for timer, each in wound.items() if not each.repeated])
+        await facts.put_missing(connection, [timer for timer, each in wound.items() if each.repeated])
+        kept = {(timer.workspace, timer.subject, timer.name) for timer in wound}
+        idle = {(*each.subject, name) for each in judged for name in SCORES if not each.repeated} - kept
+        over = {(*_subject(event), name) for event in gone for name in (*SCORES, RESCORE)}
+        await timers.drop(connection, sorted(idle | over))
 
 
 def _lives(event: JourneyEvent) -> TypeGuard[JourneySnapshot]:
@@ -156,22 +155,22 @@ def waiting_for(
 async def _judged(
     connection: Connection, snapshots: Sequence[JourneySnapshot], configurations: Configurations, now: datetime
 ) -> list[Judged]:
-    named = [_subject(each) for each in snapshots]
-    recorded = await facts.recorded(connection, named, HEALTH)
+    recorded = await facts.recorded(connection, [_subject(each) for each in snapshots])
     scored = [(each, score(each, configurations[each.workspace], now)) for each in snapshots]
-    red = [_subject(each) for each, scores in scored if scores.health.band == "red"]
-    before = await subjects.journeys(connection, red) if red else {}
+    known = {_subject(each): recorded.get(_subject(each), {}) for each in snapshots}
+    moved = [_subject(each) for each, scores in scored if moves(scores, known[_subject(each)])]
+    before = await subjects.journeys(connection, moved) if moved else {}
     judged = []
     for journey, scores in scored:
         subject = _subject(journey)
-        known = recorded.get(subject)
-        if known is not None and journey.version <= known.journey_version:
-            judged.append(Judged(journey, scores, known, repeated=True))
+        bands, earlier = known[subject], before.get(subject)
+        if HEALTH in bands and journey.version <= bands[HEALTH].journey_version:
+            judged.append(repeated(journey, scores, bands))
             continue
-        earlier = before.get(subject)
-        red_before = earlier is not None and _band(earlier, configurations[subject.workspace], scores.as_of) == "red"
-        cause = cause_of(known or Recorded("unknown", now), journey.live_at, red_before=red_before)
-        judged.append(judge(journey, scores, known, cause, became_at(journey, scores)))
+        configuration = configurations[subject.workspace]
+        silent = earlier is not None and _band(earlier, configuration, scores.as_of) == scores.health.band
+        cause = cause_of(bands.get(HEALTH, Recorded("unknown", now)), journey.live_at, silent=silent)
+        judged.append(judge(journey, scores, bands, cause))
     return judged
 
 
@@ -179,13 +178,13 @@ def _band(journey: bytes, configuration: Configuration, at: datetime) -> str:
     return score(decode(journey, JourneySnapshot), configuration, at).health.band
 
 
-def _timer(judged: Judged, at: datetime) -> Timer:
-    return Timer(judged.journey.workspace, judged.journey.subject_id, HEALTH, at)
+def _timer(judged: Judged, name: str, at: datetime) -> Timer:
+    return Timer(*judged.subject, name, at)
 
 
-def _behind(version: int, known: Recorded | None) -> bool:
+def _behind(version: int, known: Mapping[str, Recorded]) -> bool:
     """Whether a newer journey than the stored one was judged before: a rebuild is under way, and sets timers anew."""
-    return known is not None and version < known.journey_version
+    return HEALTH in known and version < known[HEALTH].journey_version
 
 
 def _version(known: Known | None) -> int:

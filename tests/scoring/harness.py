@@ -84,9 +84,9 @@ class Scoring:
         async with self.database.transaction([self.workspace]) as connection:
             return [dict(row) for row in await connection.fetch(query, *arguments)]
 
-    async def kept(self) -> list[tuple[str, str, bool]]:
-        """The crossings on record: from, to, told."""
-        rows = await self.rows("select * from crossings order by subject, ordinal")
+    async def kept(self, score: str = "health") -> list[tuple[str, str, bool]]:
+        """The crossings on record of one score: from, to, told."""
+        rows = await self.rows("select * from crossings where score = $1 order by subject, ordinal", score)
         return [(row["from_band"], row["to_band"], row["announced_at"] is not None) for row in rows]
 
     async def due(self) -> dict[str, datetime]:

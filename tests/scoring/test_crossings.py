@@ -1,6 +1,7 @@
 """A crossing is told exactly once, by what happens or by silence, never by history; a rebuild makes none."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -70,12 +71,13 @@ async def test_a_live_touchpoint_that_heals_an_untold_red_tells_nothing(scoring:
 async def test_history_that_is_no_import_is_told_by_a_timer_24_hours_after_its_receipt(scoring: Scoring) -> None:
     await scoring.seen(red(scoring, live_at=None, history_at=AT - HOUR))
     due = AT - HOUR + 24 * HOUR
-    assert await scoring.due() == {"health": due}
-    assert await scoring.pass_to(due - timedelta(microseconds=1)) == 0
+    assert (await scoring.due())["health"] == due
+    await scoring.pass_to(due - timedelta(microseconds=1))
     assert scoring.crossings() == []
     await scoring.pass_to(due + 3 * HOUR)
     assert [each.recorded_at for each in scoring.crossings()] == [due]
-    assert await scoring.pass_to(due + 90 * DAY) == 0
+    await scoring.pass_to(due + 90 * DAY)
+    assert len(scoring.crossings()) == 1
 
 
 async def test_silence_crosses_at_the_exact_instant_however_late_the_timer_fires(scoring: Scoring) -> None:
@@ -83,14 +85,13 @@ async def test_silence_crosses_at_the_exact_instant_however_late_the_timer_fires
     yellow_at = (await scoring.due())["health"]
     await scoring.pass_to(yellow_at + timedelta(seconds=1))
     red_at = (await scoring.due())["health"]
-    assert scoring.crossings() == []
     await scoring.pass_to(red_at + 5 * DAY)
-    (crossing,) = scoring.crossings()
-    assert (crossing.at, crossing.from_, crossing.to) == (red_at, "yellow", "red")
-    assert [each.as_of for each in scoring.scores()] == [AT, yellow_at, red_at]
+    told = [(each.at, each.from_, each.to, each.ordinal) for each in scoring.crossings()]
+    assert told == [(yellow_at, "green", "yellow", 1), (red_at, "yellow", "red", 2)]
+    assert {AT, yellow_at, red_at} <= {each.as_of for each in scoring.scores()}
     before, after = (_band(scoring, red_at - timedelta(microseconds=1)), _band(scoring, red_at))
     assert (before, after) == ("yellow", "red")
-    assert await scoring.due() == {}
+    assert "health" not in await scoring.due()
 
 
 def _band(scoring: Scoring, at: datetime) -> str:
@@ -127,7 +128,31 @@ async def test_a_timer_waits_for_what_is_in_the_log_here_and_at_journey(scoring:
     with pytest.raises(Unavailable):
         await scoring.pass_to(due + HOUR, gate)
     journey_waits.append(0.0)
-    assert await scoring.pass_to(due + HOUR, gate) == 1
+    assert await scoring.pass_to(due + HOUR, gate) > 0
+
+
+async def test_churn_risk_has_crossings_of_its_own_at_their_exact_instants_and_tells_nobody(scoring: Scoring) -> None:
+    await scoring.seen(scoring.journey())
+    await scoring.pass_to(AT + 90 * DAY)
+    assert await scoring.kept("churn_risk") == [("green", "yellow", False), ("yellow", "red", False)]
+    assert {each.score for each in scoring.crossings()} == {"health"}
+    rows = await scoring.rows("select at, to_band from crossings where score = 'churn_risk' order by ordinal")
+    for row in rows:
+        before, after = (
+            score(scoring.journey(), ALL, at).churn_risk.band
+            for at in (row["at"] - timedelta(microseconds=1), row["at"])
+        )
+        assert after == row["to_band"] != before
+
+
+async def test_what_is_published_of_a_red_customers_risk_follows_silence(scoring: Scoring) -> None:
+    await scoring.seen(red(scoring))
+    await scoring.pass_to(AT + 90 * DAY)
+    published = [each.churn_risk.probability for each in scoring.scores()]
+    assert all(0 < after - before < 0.0501 for before, after in pairwise(published))
+    now = score(red(scoring), ALL, AT + 90 * DAY).churn_risk.probability
+    assert now is not None
+    assert now - published[-1] < 0.05
 
 
 async def test_replaying_every_journey_makes_no_crossing_again(scoring: Scoring) -> None:
@@ -178,4 +203,4 @@ async def test_a_crossing_that_fell_due_during_a_rebuild_is_told_at_its_own_inst
     await scoring.rows("delete from subjects")
     await scoring.seen(scoring.journey())
     await scoring.pass_to(red_at + DAY)
-    assert [(each.to, each.at) for each in scoring.crossings()] == [("red", red_at)]
+    assert [(each.to, each.at) for each in scoring.crossings()][1:] == [("red", red_at)]

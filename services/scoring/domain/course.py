@@ -12,7 +12,7 @@ from services.scoring.domain.parts.feedback import feedback_course
 from services.scoring.domain.parts.relationship import ADVOCACY, relationship_course
 from services.scoring.domain.parts.support import SupportCourse
 from services.scoring.domain.profiles import COMPONENTS, ComponentName, Profile
-from services.scoring.domain.shapes import DAY
+from services.scoring.domain.shapes import DAY, significant
 
 
 class Share(NamedTuple):
@@ -59,18 +59,14 @@ class Course:
             points += share.weight * value
         return 100.0 * points
 
-    def uncapped(self, at: int) -> float:
-        """The sum of the components' points, 0–100."""
-        return self.points(self.values(at))
-
     def capped(self, points: float, at: int) -> float:
         """What the vetoes at an instant leave of points."""
         vetoed = self.vetoed_from is not None and at >= self.vetoed_from
         return min(points, self._at_most) if vetoed else points
 
-    def score(self, at: int) -> float:
-        """The points under the vetoes, not yet rounded."""
-        return self.capped(self.uncapped(at), at)
+    def total(self, values: Sequence[float], at: int) -> float:
+        """The score that values make under the vetoes, rounded as published."""
+        return significant(self.capped(self.points(values), at))
 
 
 def received(measures: Measures) -> set[ComponentName]:

@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from jornada.events import Component, Health, JourneySnapshot, Reason
-from jornada.instants import instant, micros
+from jornada.instants import micros
 from services.scoring.domain.course import Course
-from services.scoring.domain.crossing import crosses, leaves
-from services.scoring.domain.profiles import INFINITE, Profile, VetoRule
+from services.scoring.domain.crossing import crosses
+from services.scoring.domain.profiles import Profile, VetoRule
 from services.scoring.domain.shapes import significant, whole_days
 from services.scoring.domain.words import reason
 
@@ -19,7 +19,7 @@ def health(journey: JourneySnapshot, course: Course, profile: Profile, at: datet
     now = micros(at)
     unknown = _unknown(journey, course, profile)
     values = course.values(now)
-    score = significant(course.capped(course.points(values), now)) if course.shares else None
+    score = course.total(values, now) if course.shares else None
     components = [
         Component(
             name=share.name,
@@ -31,12 +31,12 @@ def health(journey: JourneySnapshot, course: Course, profile: Profile, at: datet
         for share, value in zip(course.shares, values, strict=True)
     ]
     return Health(
-        band="unknown" if unknown or score is None else profile.thresholds.band(score),
+        band="unknown" if unknown or score is None else profile.bands.band(score),
         coverage=significant(course.coverage),
         components=components,
         score=score,
-        vetoes=_vetoes(course, profile.vetoes, now),
-        crosses=None if unknown else crosses(course, profile.thresholds, at),
+        vetoes=_vetoes(course, profile.vetoes, course.points(values), now),
+        crosses=None if unknown else crosses(course, profile.bands, at),
         unknown_because=unknown,
     )
 
@@ -65,7 +65,7 @@ LEAST_COST = 0.5
 """Points that a component must cost to be told among the reasons."""
 
 
-def _vetoes(course: Course, rule: VetoRule, now: int) -> list[Reason]:
+def _vetoes(course: Course, rule: VetoRule, points: float, now: int) -> list[Reason]:
     """The vetoes that hold. `points` is what the cap takes from the components' sum, told by the first of them."""
     found: list[tuple[str, dict[str, object]]] = []
     if course.cancels is not None:
@@ -74,17 +74,8 @@ def _vetoes(course: Course, rule: VetoRule, now: int) -> list[Reason]:
     if course.overdue_from is not None and now >= course.overdue_from:
         days = rule.overdue_days + whole_days(course.overdue_from, now)
         found.append(("payment_overdue", {"days": days}))
-    taken = significant(min(rule.at_most - course.uncapped(now), 0.0)) if found else 0.0
+    taken = significant(min(rule.at_most - points, 0.0)) if found else 0.0
     return [
         reason(code, at_most=rule.at_most, points=0.0 if place else taken, **values)
         for place, (code, values) in enumerate(found)
     ]
-
-
-def fell_below(course: Course, threshold: float, begin: datetime, end: datetime) -> datetime | None:
-    """When, between two instants, the score fell below by time alone; None if it lay below at `begin` already."""
-    low = micros(begin)
-    if end <= begin or significant(course.score(low)) < threshold:
-        return None
-    reached = leaves(course, (threshold, INFINITE), low, micros(end))
-    return None if reached is None else instant(reached)

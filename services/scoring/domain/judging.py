@@ -1,16 +1,27 @@
-"""What scoring makes of one journey: its scores against what is on record, and the crossing to keep, if any."""
+"""What scoring makes of one journey: its scores against what is on record, and the crossings to keep, if any."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from jornada.events import Crossing, JourneySnapshot, SubjectId, WorkspaceId, derived_id
+from jornada.events import Band, Crossing, JourneySnapshot, Reason, SubjectId, WorkspaceId, derived_id
+from jornada.instants import instant, micros
 from services.scoring.domain import announcing
 from services.scoring.domain.announcing import Announce, Cause, Crossed, Nothing, Recorded
-from services.scoring.domain.health import fell_below, top_reasons
+from services.scoring.domain.bands import Bands, Corridor, common
+from services.scoring.domain.crossing import HORIZON_DAYS, Curve, entered, leaves
+from services.scoring.domain.health import top_reasons
+from services.scoring.domain.risk import RiskCourse, top_pushes
 from services.scoring.domain.scores import Scores
+from services.scoring.domain.shapes import DAY
 
 HEALTH = "health"
-"""The score whose crossings are recorded."""
+CHURN_RISK = "churn_risk"
+SCORES = (HEALTH, CHURN_RISK)
+"""Those whose crossings are recorded; churn risk's are told to nobody, as it is made from health, untrained."""
+
+REFRESHED = 0.05
+"""By how much churn risk may move in silence before it is published anew."""
 
 
 class Kept(NamedTuple):
@@ -21,15 +32,15 @@ class Kept(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """One subject scored and judged: its scores, its record, and the crossing to keep, if any.
+    """One subject scored and judged: its scores, its records by score, and the crossings to keep.
 
-    `repeated`: this journey, or a later one, was judged before; the record and the timers stand as they are.
+    `repeated`: this journey, or a later one, was judged before; the records and the timers stand as they are.
     """
 
     journey: JourneySnapshot
     scores: Scores
-    recorded: Recorded
-    kept: Kept | None = None
+    recorded: Mapping[str, Recorded]
+    kept: Sequence[Kept] = ()
     repeated: bool = False
 
     @property
@@ -37,55 +48,119 @@ class Judged(NamedTuple):
         return self.journey.workspace, self.journey.subject_id
 
 
-def judge(journey: JourneySnapshot, scores: Scores, known: Recorded | None, cause: Cause, at: datetime) -> Judged:
-    """Settles a subject's band against what is on record; `at` is when it became what it is now."""
-    before = known or Recorded("unknown", at)
-    if journey.version < before.journey_version:
-        return Judged(journey, scores, before, repeated=True)
-    band = announcing.settled(before.band, scores.health.band, scores.health.score, scores.profile)
-    judged, decision = announcing.decide(before, band, at, scores.as_of, cause, journey.history_at)
-    judged = judged._replace(
-        live_at=_later(before.live_at, journey.live_at),
-        history_at=_later(before.history_at, journey.history_at),
-        journey_version=journey.version,
-    )
-    if isinstance(decision, Nothing):
-        return Judged(journey, scores, judged)
-    told_at = scores.as_of if isinstance(decision, Announce) else None
-    return Judged(journey, scores, judged, Kept(_crossing(journey, scores, decision.crossed), told_at))
+class _Standing(NamedTuple):
+    """One score as it stands: its band and value (more is better), how both go on in silence, and why."""
+
+    curve: Curve
+    bands: Bands
+    band: Band
+    value: float | None
+    published: float | None
+    because: Sequence[Reason]
 
 
-def became_at(journey: JourneySnapshot, scores: Scores) -> datetime:
-    """Since when a newly arrived journey has its band: red from where silence made it so, else the last touchpoint."""
-    last = min(journey.last_seen_at, scores.as_of)
-    if scores.health.band != "red":
-        return last
-    return fell_below(scores.course, scores.profile.thresholds.yellow, last, scores.as_of) or last
+def judge(
+    journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded], cause: Cause, *, due: bool = False
+) -> Judged:
+    """Settles a subject's bands against what is on record; `due`: a timer tells that time alone brings them now."""
+    judged: dict[str, Recorded] = {}
+    kept: list[Kept] = []
+    for name, standing in _standings(scores).items():
+        at = scores.as_of if due else _became_at(standing, journey, scores.as_of)
+        before = known.get(name, Recorded("unknown", at))
+        band = standing.bands.settled(before.band, standing.value, standing.band)
+        told = name == HEALTH
+        judged[name], decision = announcing.decide(
+            before, band, at, scores.as_of, cause if told else "other", journey.history_at if told else None
+        )
+        judged[name] = judged[name]._replace(
+            live_at=_later(before.live_at, journey.live_at),
+            history_at=_later(before.history_at, journey.history_at),
+            journey_version=journey.version,
+        )
+        if not isinstance(decision, Nothing):
+            told_at = scores.as_of if isinstance(decision, Announce) else None
+            kept.append(Kept(_crossing(journey, scores, name, standing, decision.crossed), told_at))
+    return Judged(journey, scores, judged, kept)
 
 
-def due_at(judged: Judged) -> datetime | None:
-    """When the subject must be looked at again if nothing more happens."""
-    crosses = judged.scores.health.crosses
-    return announcing.earliest([crosses.at if crosses else None, judged.recorded.announce_at])
+def repeated(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded]) -> Judged:
+    """A subject whose journey, or a later one, was judged before."""
+    return Judged(journey, scores, known, repeated=True)
+
+
+def moves(scores: Scores, known: Mapping[str, Recorded]) -> bool:
+    """Whether health has another known band than the one on record: then what brought it is to be found out."""
+    before = known.get(HEALTH)
+    return scores.health.band not in {"unknown", "unknown" if before is None else before.band}
+
+
+def _standings(scores: Scores) -> dict[str, _Standing]:
+    health, risk = scores.health, scores.churn_risk
+    value = None if risk.probability is None else -risk.probability
+    course = RiskCourse(scores.course, scores.profile.risk)
+    return {
+        HEALTH: _Standing(
+            scores.course, scores.profile.bands, health.band, health.score, health.score, top_reasons(health)
+        ),
+        CHURN_RISK: _Standing(course, scores.profile.risk.bands, risk.band, value, risk.probability, top_pushes(risk)),
+    }
+
+
+def _became_at(standing: _Standing, journey: JourneySnapshot, as_of: datetime) -> datetime:
+    """Since when a newly arrived journey has its band: from where silence made it so, else its last touchpoint."""
+    last = min(journey.last_seen_at, as_of)
+    return last if standing.band == "unknown" else entered(standing.curve, standing.bands, last, as_of)
+
+
+def dues(judged: Judged) -> Iterator[tuple[str, datetime]]:
+    """When the subject must be looked at again, by score, if nothing more happens."""
+    for name, standing in _standings(judged.scores).items():
+        recorded = judged.recorded.get(name)
+        # What is on record of a journey that was judged before may be a later one's.
+        band = standing.band if recorded is None or judged.repeated else recorded.band
+        told_at = None if recorded is None else recorded.announce_at
+        due = announcing.earliest([_turns_at(judged.scores, name, standing, band), told_at])
+        if due is not None:
+            yield name, due
+
+
+def _turns_at(scores: Scores, name: str, standing: _Standing, recorded: Band) -> datetime | None:
+    """When time alone changes the band, the one on record, or what is published by much."""
+    if standing.band == "unknown" or standing.value is None:
+        return None
+    crosses = scores.health.crosses
+    if name == HEALTH and recorded == standing.band:
+        return None if crosses is None else crosses.at
+    corridor = common(standing.bands.corridor(standing.band), standing.bands.kept(recorded))
+    if name == CHURN_RISK:
+        corridor = common(corridor, _near(standing.value))
+    begin = micros(scores.as_of)
+    left = leaves(standing.curve, corridor, begin, begin + HORIZON_DAYS * DAY)
+    return None if left is None else instant(left)
+
+
+def _near(value: float) -> Corridor:
+    return value - REFRESHED, value + REFRESHED
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((each for each in (one, other) if each is not None), default=None)
 
 
-def _crossing(journey: JourneySnapshot, scores: Scores, crossed: Crossed) -> Crossing:
+def _crossing(journey: JourneySnapshot, scores: Scores, name: str, standing: _Standing, crossed: Crossed) -> Crossing:
     return Crossing(
-        id=derived_id(journey.workspace, journey.subject_id, HEALTH, crossed.from_, crossed.to, crossed.ordinal),
+        id=derived_id(journey.workspace, journey.subject_id, name, crossed.from_, crossed.to, crossed.ordinal),
         workspace=journey.workspace,
         subject_type=journey.subject_type,
         subject_id=journey.subject_id,
-        score=HEALTH,
+        score=name,
         ordinal=crossed.ordinal,
         from_=crossed.from_,
         to=crossed.to,
-        value=scores.health.score,
+        value=standing.published,
         at=crossed.at,
         recorded_at=scores.as_of,
-        because=top_reasons(scores.health),
+        because=list(standing.because),
         identifiers=journey.identifiers,
     )

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 import msgspec
 
 from jornada.events import Band
+from services.scoring.domain.bands import INFINITE, Bands
 
 ComponentName = Literal["adoption", "support", "feedback", "enablement", "commercial", "relationship"]
 COMPONENTS: tuple[ComponentName, ...] = get_args(ComponentName)
@@ -32,14 +33,6 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         if score >= self.green:
             return "green"
         return "yellow" if score >= self.yellow else "red"
-
-    def corridor(self, band: Band) -> tuple[float, float]:
-        """The least score of the band, and the least that is too much for it."""
-        edges = {"green": (self.green, INFINITE), "yellow": (self.yellow, self.green), "red": (-INFINITE, self.yellow)}
-        return edges[band]
-
-
-INFINITE = float("inf")
 
 
 class BreadthRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -175,6 +168,12 @@ class RiskRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     spread: float = 1.5
     yellow: float
     red: float
+    hysteresis: float = 0.03
+
+    @property
+    def bands(self) -> Bands:
+        """Those of the probability, negative, so that more is better: green up to `yellow`, red above `red`."""
+        return Bands(-self.yellow, -self.red, self.hysteresis)
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -194,6 +193,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     thresholds: Thresholds = Thresholds()
     hysteresis: float = 5.0
     least_coverage: float = 0.5
+
+    @property
+    def bands(self) -> Bands:
+        """Those of health."""
+        return Bands(self.thresholds.green, self.thresholds.yellow, self.hysteresis)
 
     @property
     def label(self) -> str:
@@ -229,6 +233,8 @@ def _laws(profile: Profile) -> Iterator[_Law]:
     yield from _commercial(profile)
     yield from _relationship(profile.relationship)
     yield "/risk", "must be 0 < yellow < red < 1", 0 < risk.yellow < risk.red < 1
+    narrow = 0 <= risk.hysteresis < min(risk.yellow, risk.red - risk.yellow)
+    yield "/risk/hysteresis", "must be 0 or more, and less than a band is wide", narrow
     yield "/risk/horizon_days", "must be from 1 to 3650", 1 <= risk.horizon_days <= 3650
     for name in ("health", "silence", "cancellation", "spread"):
         yield f"/risk/{name}", "must be from 0 to 20", 0 <= getattr(risk, name) <= 20

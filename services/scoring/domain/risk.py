@@ -1,24 +1,70 @@
 """Churn risk at level 1: made from health and silence, untrained, with an interval that says so."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from jornada.events import Band, ChurnRisk, Component, Factor, Health, Reason
+from jornada.events import ChurnRisk, Factor, Health, Reason
 from jornada.instants import micros
 from services.scoring.domain.course import Course
 from services.scoring.domain.parts.adoption import AdoptionCourse
-from services.scoring.domain.profiles import Profile, RiskRule
+from services.scoring.domain.profiles import ComponentName, Profile, RiskRule
 from services.scoring.domain.shapes import logistic, significant
 from services.scoring.domain.words import reason
 
 MODEL = "level-1"
 
-_GROUPS: Mapping[str, Collection[str]] = {
-    "adoption": {"adoption"},
-    "service": {"support", "feedback"},
-    "bond": {"commercial", "relationship", "enablement"},
+_GROUPS: Mapping[ComponentName, str] = {
+    "adoption": "adoption",
+    "support": "service",
+    "feedback": "service",
+    "commercial": "bond",
+    "relationship": "bond",
+    "enablement": "bond",
 }
-"""Components by the factor that tells them: with base, silence and cancellation at most six."""
+"""The factor that tells each component: with base, silence and cancellation at most six."""
+
+
+class _Push(NamedTuple):
+    """One factor in log-odds, and the component that tells most of it."""
+
+    name: str
+    contribution: float
+    told_by: int | None = None
+
+
+class RiskCourse:
+    """The probability over time, negative, so that more is better; its values are health's, and what silence leaves."""
+
+    def __init__(self, course: Course, rule: RiskRule) -> None:
+        self.turns = course.turns
+        self._course, self.rule = course, rule
+        adoption = (share.part for share in course.shares if isinstance(share.part, AdoptionCourse))
+        self.adoption = next(adoption, None)
+
+    def values(self, at: int) -> list[float]:
+        patience = 1.0 if self.adoption is None else self.adoption.patience(at)
+        return [*self._course.values(at), patience]
+
+    def total(self, values: Sequence[float], at: int) -> float:
+        return -significant(logistic(sum(push.contribution for push in self.pushes(values))))
+
+    def pushes(self, values: Sequence[float]) -> Iterator[_Push]:
+        """What the values push, those apart that push nothing."""
+        rule = self.rule
+        yield _Push("base", rule.base)
+        silence = significant(rule.silence * (1.0 - values[-1]))
+        if silence:
+            yield _Push("silence", silence)
+        groups: dict[str, list[tuple[float, int]]] = {}
+        for place, (share, value) in enumerate(zip(self._course.shares, values, strict=False)):
+            cost = rule.health * share.weight * (1.0 - value)
+            if cost:
+                groups.setdefault(_GROUPS[share.name], []).append((cost, place))
+        for group, costs in groups.items():
+            yield _Push(group, significant(sum(cost for cost, _ in costs)), max(costs)[1])
+        if self._course.cancels is not None:
+            yield _Push("cancellation", rule.cancellation)
 
 
 def churn_risk(health: Health, course: Course, profile: Profile, at: datetime) -> ChurnRisk:
@@ -29,50 +75,35 @@ def churn_risk(health: Health, course: Course, profile: Profile, at: datetime) -
     rule = profile.risk
     if health.band == "unknown":
         return ChurnRisk(horizon_days=rule.horizon_days, model=MODEL, band="unknown")
-    factors = [
-        Factor(name="base", contribution=rule.base, because=reason("usual_risk", horizon_days=rule.horizon_days)),
-        *_silence(course, rule, micros(at)),
-        *_lost(health.components, rule),
-        *_cancellation(health.vetoes, rule),
-    ]
-    log_odds = sum(factor.contribution for factor in factors)
+    risk = RiskCourse(course, rule)
+    pushes = list(risk.pushes(risk.values(micros(at))))
+    log_odds = sum(push.contribution for push in pushes)
     probability = significant(logistic(log_odds))
     return ChurnRisk(
         horizon_days=rule.horizon_days,
         model=MODEL,
-        band=_band(probability, rule),
+        band=rule.bands.band(-probability),
         probability=probability,
         low=significant(logistic(log_odds - rule.spread)),
         high=significant(logistic(log_odds + rule.spread)),
-        factors=factors,
+        factors=[
+            Factor(name=push.name, contribution=push.contribution, because=_because(push, health, risk, at))
+            for push in pushes
+        ],
     )
 
 
-def _silence(course: Course, rule: RiskRule, at: int) -> Iterator[Factor]:
-    adoption = next((share.part for share in course.shares if isinstance(share.part, AdoptionCourse)), None)
-    if adoption is not None:
-        silent = significant(rule.silence * (1.0 - adoption.patience(at)))
-        if silent:
-            yield Factor(name="silence", contribution=silent, because=adoption.absence(at))
+def _because(push: _Push, health: Health, risk: RiskCourse, at: datetime) -> Reason:
+    if push.told_by is not None:
+        return health.components[push.told_by].because
+    if push.name == "silence" and risk.adoption is not None:
+        return risk.adoption.absence(micros(at))
+    if push.name == "cancellation":
+        return next(veto for veto in health.vetoes if veto.code in {"cancellation", "cancelled"})
+    return reason("usual_risk", horizon_days=risk.rule.horizon_days)
 
 
-def _lost(components: Sequence[Component], rule: RiskRule) -> Iterator[Factor]:
-    """What each group of components has lost, told by the one that lost most."""
-    for group, names in _GROUPS.items():
-        costs = [(rule.health * each.weight * (1.0 - each.value), each) for each in components if each.name in names]
-        lost = [(cost, each) for cost, each in costs if cost]
-        if lost:
-            because = max(lost, key=lambda one: one[0])[1].because
-            yield Factor(name=group, contribution=significant(sum(cost for cost, _ in lost)), because=because)
-
-
-def _cancellation(vetoes: Sequence[Reason], rule: RiskRule) -> Iterator[Factor]:
-    for veto in vetoes:
-        if veto.code in {"cancellation", "cancelled"}:
-            yield Factor(name="cancellation", contribution=rule.cancellation, because=veto)
-
-
-def _band(probability: float, rule: RiskRule) -> Band:
-    if probability >= rule.red:
-        return "red"
-    return "yellow" if probability >= rule.yellow else "green"
+def top_pushes(risk: ChurnRisk) -> list[Reason]:
+    """Why it is no lower: what pushes it up, the most first."""
+    pushing = [each for each in risk.factors if each.name != "base" and each.contribution > 0]
+    return [each.because for each in sorted(pushing, key=lambda each: (-each.contribution, each.name))]

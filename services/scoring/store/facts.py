@@ -13,43 +13,45 @@ from services.scoring.domain.judging import Kept
 from services.scoring.domain.scores import Configuration
 
 
-async def recorded(connection: Connection, subjects: Collection[Subject], score: str) -> dict[Subject, Recorded]:
-    """What is on record of one score of these subjects."""
+async def recorded(connection: Connection, subjects: Collection[Subject]) -> dict[Subject, dict[str, Recorded]]:
+    """What is on record of these subjects, by score."""
     rows = await connection.fetch(
-        """select * from recorded_bands where score = $3
-           and (workspace, subject) in (select * from unnest($1::uuid[], $2::uuid[]))""",
+        """select * from recorded_bands
+           where (workspace, subject) in (select * from unnest($1::uuid[], $2::uuid[]))""",
         [each.workspace for each in subjects],
         [each.id for each in subjects],
-        score,
     )
-    return {
-        Subject(row["workspace"], row["subject"]): Recorded(*(row[field] for field in Recorded._fields)) for row in rows
-    }
+    found: dict[Subject, dict[str, Recorded]] = {}
+    for row in rows:
+        known = found.setdefault(Subject(row["workspace"], row["subject"]), {})
+        known[row["score"]] = Recorded(*(row[field] for field in Recorded._fields))
+    return found
 
 
-async def record(connection: Connection, score: str, bands: Mapping[Subject, Recorded]) -> None:
+async def record(connection: Connection, bands: Mapping[Subject, Mapping[str, Recorded]]) -> None:
     """Puts on record what these subjects' bands are now; an older journey's judgement never replaces a newer one's."""
-    if not bands:
+    every = [(subject, score, known) for subject, scores in bands.items() for score, known in scores.items()]
+    if not every:
         return
     await connection.execute(
         """insert into recorded_bands (workspace, subject, score, band, since, ordinal, came_from, announced,
              announce_at, live_at, history_at, journey_version)
-           select workspace, subject, $12, band, since, ordinal, came_from, announced, announce_at, live_at, history_at,
-             journey_version
-           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::int[], $6::text[], $7::boolean[],
-             $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::bigint[])
-             as new (workspace, subject, band, since, ordinal, came_from, announced, announce_at, live_at, history_at,
-               journey_version)
-           order by 1, 2
+           select workspace, subject, score, band, since, ordinal, came_from, announced, announce_at, live_at,
+             history_at, journey_version
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::int[], $7::text[],
+             $8::boolean[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::bigint[])
+             as new (workspace, subject, score, band, since, ordinal, came_from, announced, announce_at, live_at,
+               history_at, journey_version)
+           order by 1, 2, 3
            on conflict (workspace, subject, score) do update set band = excluded.band, since = excluded.since,
              ordinal = excluded.ordinal, came_from = excluded.came_from, announced = excluded.announced,
              announce_at = excluded.announce_at, live_at = excluded.live_at, history_at = excluded.history_at,
              journey_version = excluded.journey_version
            where recorded_bands.journey_version <= excluded.journey_version""",
-        [each.workspace for each in bands],
-        [each.id for each in bands],
-        *(list(column) for column in zip(*bands.values(), strict=True)),
-        score,
+        [subject.workspace for subject, _, _ in every],
+        [subject.id for subject, _, _ in every],
+        [score for _, score, _ in every],
+        *(list(column) for column in zip(*(known for _, _, known in every), strict=True)),
     )
 
 

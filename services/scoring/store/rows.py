@@ -15,7 +15,7 @@ from jornada.events import (
     encode,
 )
 from services.scoring.domain.health import top_reasons
-from services.scoring.domain.judging import Judged
+from services.scoring.domain.judging import HEALTH, Judged
 from services.scoring.domain.scores import FOLD
 from services.scoring.store.subjects import HistoryRow, Row
 
@@ -29,7 +29,8 @@ class _Whom(TypedDict):
 
 def snapshot_of(judged: Judged, version: int) -> ScoreSnapshot:
     journey, scores = judged.journey, judged.scores
-    red = scores.health.band == "red" and judged.recorded.band == "red"
+    health = judged.recorded[HEALTH]
+    red = scores.health.band == health.band == "red"
     return ScoreSnapshot(
         workspace=journey.workspace,
         subject_type=journey.subject_type,
@@ -42,7 +43,7 @@ def snapshot_of(judged: Judged, version: int) -> ScoreSnapshot:
         health=scores.health,
         churn_risk=scores.churn_risk,
         upsell_propensity=scores.upsell_propensity,
-        red_since=judged.recorded.since if red else None,
+        red_since=health.since if red else None,
     )
 
 
@@ -69,7 +70,7 @@ def row_of(judged: Judged, version: int) -> Row:
         revenue_at_risk=float(mrr) * risk if mrr is not None and risk is not None else 0.0,
         stage=journey.stage.name,
         account=journey.account_id,
-        band_since=judged.recorded.since,
+        band_since=judged.recorded[HEALTH].since,
         red_since=snapshot.red_since,
     )
 

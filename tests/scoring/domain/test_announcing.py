@@ -15,7 +15,6 @@ from services.scoring.domain.announcing import (
     RecordUnannounced,
     cause_of,
     decide,
-    settled,
 )
 from services.scoring.domain.shipped import SAAS
 from tests.scoring.journeys import AT
@@ -25,12 +24,12 @@ HOUR = timedelta(hours=1)
 
 
 def settle(recorded: Band, score: float) -> Band:
-    return settled(recorded, SAAS.thresholds.band(score), score, SAAS)
+    return SAAS.bands.settled(recorded, score, SAAS.bands.band(score))
 
 
 @given(st.sampled_from((40.0, 70.0)), st.lists(st.floats(-2.5, 2.49), max_size=50))
 def test_a_score_that_swings_by_less_than_the_hysteresis_never_flaps(threshold: float, swings: list[float]) -> None:
-    band: Band = SAAS.thresholds.band(threshold)
+    band: Band = SAAS.bands.band(threshold)
     changes = 0
     for swing in swings:
         after = settle(band, threshold + swing)
@@ -42,7 +41,7 @@ def test_a_score_that_swings_by_less_than_the_hysteresis_never_flaps(threshold: 
 @given(st.sampled_from(("green", "yellow", "red", "unknown")), st.floats(0, 100))
 def test_the_recorded_band_is_never_better_than_the_band(recorded: Band, score: float) -> None:
     order = ["green", "yellow", "red"]
-    assert order.index(settle(recorded, score)) >= order.index(SAAS.thresholds.band(score))
+    assert order.index(settle(recorded, score)) >= order.index(SAAS.bands.band(score))
 
 
 def test_it_worsens_at_the_threshold_and_improves_five_above() -> None:
@@ -100,21 +99,30 @@ def test_each_crossing_has_the_next_ordinal_and_is_never_before_the_last() -> No
     assert second.crossed.at == AT
 
 
-def test_green_and_yellow_and_the_unknown_are_kept_without_a_crossing() -> None:
-    moves: tuple[tuple[Band, Band], ...] = (
-        ("green", "yellow"),
-        ("yellow", "green"),
-        ("unknown", "green"),
-        ("red", "unknown"),
-    )
-    for before, after in moves:
-        recorded, decision = decide(Recorded(before, AT), after, AT, AT, "live", None)
-        assert (recorded.band, decision) == (after, Nothing())
-    assert isinstance(decide(Recorded("unknown", AT), "red", AT, AT, "live", None)[1], Announce)
+BANDS: tuple[Band, ...] = ("green", "yellow", "red", "unknown")
+
+
+@given(st.sampled_from(BANDS), st.sampled_from(BANDS))
+def test_entering_another_known_band_is_a_crossing_and_of_the_unknown_only_entering_red(
+    before: Band, after: Band
+) -> None:
+    recorded, decision = decide(Recorded(before, AT, announced=True), after, AT, AT, "live", None)
+    crossing = after not in {before, "unknown"} and (before != "unknown" or after == "red")
+    assert recorded.band == after
+    assert isinstance(decision, Announce if crossing else Nothing)
+
+
+def test_an_untold_yellow_is_told_by_what_leaves_it_yellow_and_a_first_yellow_is_no_crossing() -> None:
+    untold, _ = decide(WELL, "yellow", AT, AT, "other", AT)
+    assert untold.announce_at == AT + TOLD_LATER
+    assert isinstance(decide(untold, "yellow", AT, AT + HOUR, "live", AT)[1], Announce)
+    first, _ = decide(Recorded("unknown", AT), "yellow", AT, AT, "other", AT)
+    assert (first.announce_at, decide(first, "yellow", AT, AT + HOUR, "live", AT)[1]) == (None, Nothing())
+    assert isinstance(decide(first, "green", AT, AT + HOUR, "live", AT)[1], Announce)
 
 
 def test_only_a_receipt_later_than_the_last_one_is_live() -> None:
     known = WELL._replace(live_at=AT)
-    assert cause_of(known, AT, red_before=False) == "other"
-    assert cause_of(known, AT + HOUR, red_before=False) == "live"
-    assert cause_of(known, None, red_before=True) == "silence"
+    assert cause_of(known, AT, silent=False) == "other"
+    assert cause_of(known, AT + HOUR, silent=False) == "live"
+    assert cause_of(known, None, silent=True) == "silence"

@@ -3,12 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jornada.events import (
     Billing,
+    Contacts,
     Counted,
     DecayedMean,
     Feedback,
@@ -19,10 +21,14 @@ from jornada.events import (
     Support,
 )
 from jornada.instants import micros
+from services.scoring.domain import crossing
+from services.scoring.domain.bands import Bands
 from services.scoring.domain.course import Course, received
-from services.scoring.domain.crossing import band_at
+from services.scoring.domain.health import top_reasons
+from services.scoring.domain.parts.adoption import usual_gap
 from services.scoring.domain.profiles import InvalidProfile, Thresholds, validated
-from services.scoring.domain.shipped import APP, SAAS, SHIPPED
+from services.scoring.domain.shapes import trend
+from services.scoring.domain.shipped import APP, SAAS, SHIPPED, shipped_for
 from tests.scoring.journeys import ALL, AT, connections, journey, journeys, later, score, subject_id, use, used_on
 
 MINUTE = timedelta(minutes=1)
@@ -121,9 +127,9 @@ def test_the_crossing_is_what_polling_by_the_minute_finds(
     begun = score(snapshot, connected, at)
     if begun.health.band == "unknown":
         return
-    thresholds, course = begun.profile.thresholds, begun.course
+    bands, course = begun.profile.bands, begun.course
     polled = next(
-        (each for each in range(3 * 1_440) if _band(course, thresholds, at + each * MINUTE) != begun.health.band), None
+        (each for each in range(3 * 1_440) if _band(course, bands, at + each * MINUTE) != begun.health.band), None
     )
     crosses = begun.health.crosses
     if polled is None:
@@ -133,8 +139,8 @@ def test_the_crossing_is_what_polling_by_the_minute_finds(
         assert at + (polled - 1) * MINUTE < crosses.at <= at + polled * MINUTE
 
 
-def _band(course: Course, thresholds: Thresholds, at: datetime) -> str:
-    return band_at(course, thresholds, micros(at))
+def _band(course: Course, bands: Bands, at: datetime) -> str:
+    return bands.band(crossing.at(course, micros(at)))
 
 
 def test_a_component_that_the_workspace_never_received_is_left_out() -> None:
@@ -246,6 +252,30 @@ def test_a_payment_overdue_for_thirty_days_is_a_dated_fact_that_crosses() -> Non
     assert (health.crosses.band, health.crosses.at) == ("red", AT + timedelta(days=30))
 
 
+def test_of_two_who_are_gone_the_regular_still_stands_higher() -> None:
+    def points(days: int) -> float:
+        told = journey(measures=Measures(use=used_on(range(0, 7 * days, 7), own_gap_days=7)))
+        value = score(told, frozenset({"adoption"}), AT + timedelta(days=40)).health.score
+        assert value is not None
+        return value
+
+    assert points(20) > points(5) > points(1) > 0
+
+
+@given(st.integers(1, 200), st.integers(0, 20), st.integers(1, 200))
+def test_the_usual_gap_lies_between_the_own_and_the_expected_one_nearer_the_own_the_more_of_them_are_known(
+    own: int, gaps: int, expected: int
+) -> None:
+    def usual(known: int) -> float:
+        told = msgspec.structs.replace(use(own_gap_days=own), gaps=known, expected_gap_days=expected)
+        return usual_gap(told, SAAS.adoption)
+
+    least = SAAS.adoption.least_gap_days
+    assert min(own, expected) - 1e-9 <= max(usual(gaps), min(own, expected)) <= max(own, expected, least) + 1e-9
+    assert usual(0) == max(expected, least)
+    assert abs(usual(gaps + 1) - max(own, least)) <= abs(usual(gaps) - max(own, least)) + 1e-9
+
+
 def test_a_worse_and_an_older_ticket_takes_more() -> None:
     def value(severity: int, age: int) -> float:
         ticket = OpenTicket(ticket_id="t", opened_at=AT - timedelta(days=age), severity=severity)
@@ -255,6 +285,87 @@ def test_a_worse_and_an_older_ticket_takes_more() -> None:
 
     assert value(1, 0) < value(2, 0) < value(3, 0) < value(4, 0) < 1
     assert value(1, 9) < value(1, 3) < value(1, 0)
+
+
+def component(measures: Measures, name: str, days: int = 0) -> tuple[float, str]:
+    """The value of a component so many days after AT, and the code of its reason."""
+    components = score(journey(measures=measures), ALL, AT + timedelta(days=days)).health.components
+    return next((each.value, each.because.code) for each in components if each.name == name)
+
+
+def test_an_escalated_and_a_reopened_ticket_take_more() -> None:
+    def value(*, reopened: bool = False, escalated: bool = False) -> float:
+        ticket = OpenTicket(ticket_id="t", opened_at=AT, severity=3, reopened=reopened, escalated=escalated)
+        return component(Measures(support=Support(tickets=1, open=[ticket])), "support")[0]
+
+    assert value(reopened=True) < value(escalated=True) < value() < 1
+
+
+def test_onboarding_and_courses_count_by_how_far_they_have_come_and_hold() -> None:
+    for learning, worth in (
+        (Learning(onboarding_steps=1), 1 / 3),
+        (Learning(onboarding_steps=3), 1.0),
+        (Learning(courses=4, courses_completed=1), 0.25),
+        (Learning(onboarding_steps=3, courses=2), 0.5),
+    ):
+        assert component(Measures(learning=learning), "enablement")[0] == pytest.approx(worth)
+        assert component(Measures(learning=learning), "enablement", 300)[0] == pytest.approx(worth)
+
+
+def test_contact_counts_since_the_earlier_of_both_sides_and_one_way_half() -> None:
+    def spoken(inbound: int | None, outbound: int | None) -> tuple[float, str]:
+        ago = [None if days is None else AT - timedelta(days=days) for days in (inbound, outbound)]
+        return component(Measures(contacts=Contacts(inbound_at=ago[0], outbound_at=ago[1])), "relationship")
+
+    assert spoken(2, 5) == (1.0, "two_way_contact")
+    assert spoken(2, 75) == spoken(75, 2) == (0.5, "two_way_contact")
+    assert spoken(2, None) == spoken(None, 2) == (0.5, "one_way_contact")
+
+
+def test_who_speaks_for_us_is_never_worse_for_it_than_who_never_did() -> None:
+    spoke = Counted(total=1, last_at=AT, decayed=[1.0] * 5)
+    values = [component(Measures(counts={"referral_made": spoke}), "relationship", day)[0] for day in (0, 90, 3_000)]
+    neutral = SAAS.relationship.neutral
+    assert values == sorted(values, reverse=True)
+    assert values[0] > values[1] > neutral + 0.1
+    assert values[2] == pytest.approx(neutral)
+
+
+@given(st.floats(0, 100), st.floats(0, 100), st.integers(1, 4_000), st.integers(1, 4_000))
+def test_the_trend_of_what_dies_out_never_turns_up(short: float, long: float, one: int, other: int) -> None:
+    def at(days: int) -> float:
+        return trend(short * 2.0 ** (-days / 7), long * 2.0 ** (-days / 30), 0.8)
+
+    early, late = sorted((one, other))
+    assert at(late) <= at(early)
+    assert at(4_000) == pytest.approx(0, abs=1e-6)
+
+
+def test_what_costs_nothing_is_no_reason_and_where_nothing_does_what_is_well_is_told() -> None:
+    well = Measures(use=use(count=400), support=Support(tickets=1), billing=Billing(plan="pro"))
+    assert {each.code for each in top_reasons(score(journey(measures=well), ALL, AT).health)} == {
+        "use_recent",
+        "no_open_tickets",
+        "payments_in_order",
+    }
+    silent = top_reasons(score(journey(measures=well), ALL, AT + timedelta(days=40)).health)
+    assert [each.code for each in silent] == ["use_silent"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "connected", "name"),
+    [
+        ("subscription", {"adoption"}, "saas"),
+        ("shop", {"adoption", "relationship"}, "commerce"),
+        ("app", {"adoption"}, "app"),
+        ("shop", {"relationship", "commercial"}, "services"),
+        ("never heard of", set(), "saas"),
+    ],
+)
+def test_the_touchpoints_choose_the_profile(rules: str, connected: set[str], name: str) -> None:
+    assert shipped_for(rules, connected).name == name
+    own = journey(rules="own", rules_base=rules)
+    assert score(own, connected, AT).profile.name == name
 
 
 def test_a_shop_is_read_at_its_own_pace() -> None:
