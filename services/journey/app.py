@@ -32,11 +32,13 @@ from services.journey.api import (
     snapshots,
     stages,
     vocabulary,
+    volumes,
 )
 from services.journey.settings import Settings
 from services.journey.store import subjects
 from services.journey.store.snapshots import PostgresSnapshots
 from services.journey.worker.confirming import ErasureFold
+from services.journey.worker.counting import PastVolumes
 from services.journey.worker.earlier import EarlierEmails
 from services.journey.worker.erasing import Eraser
 from services.journey.worker.fold import TouchpointFold
@@ -97,6 +99,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
     milestones.serve(app, gate, database, clock)
     vocabulary.serve(app, gate, database, clock)
     retention.serve(app, gate, database, clock)
+    volumes.serve(app, gate, database, clock)
     snapshots.serve(app, gate, database)
     replays.serve(app, gate, database, clock)
     erasures.serve(app, gate, database, eraser, pseudonyms)
@@ -115,6 +118,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
             ("replayer", replayer.run),
             ("expiry", Expiry(database, publisher, clock).run),
             ("months", Months(database, clock).run),
+            ("past_volumes", PastVolumes(database, clock).run),
             ("heartbeats", Heartbeats(bus, [JOURNEYS.name]).run),
         ],
         workers=[worker],

@@ -4,6 +4,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterator
+from hashlib import blake2b
 from uuid import UUID
 
 TYPES = ("user_id", "anonymous_id", "email")
@@ -22,10 +23,16 @@ class Pseudonyms:
 
     def __init__(self, secret: bytes) -> None:
         self._key = hmac.digest(secret.strip(), b"jornada/erased", "sha256")
+        self._hourly = hmac.digest(secret.strip(), b"jornada/counted", "sha256")
 
     def of(self, workspace: UUID, type_: str, value: str) -> str:
         """The pseudonym of an identifier (hex); of none in two workspaces the same."""
         return hmac.digest(self._key, f"{workspace}\x1f{type_}\x1f{value}".encode(), "sha256").hex()
+
+    def within_hour(self, hour: int, id_: UUID) -> int:
+        """32 bits for whom to count once in an hour (whole hours since 1970): in the next one they are others."""
+        hashed = blake2b(id_.bytes, key=self._hourly, salt=hour.to_bytes(8, signed=True), digest_size=4)
+        return int.from_bytes(hashed.digest())
 
     def within(self, workspace: UUID, text: str) -> set[str]:
         """The pseudonyms of all that a text may name somebody by: an event, whole or cut off, or a record with one."""

@@ -664,3 +664,26 @@ async def test_what_is_said_with_dates_is_in_the_document_and_may_be_asked_for(s
     ending = {"when": {"until": "billing.trial_ends_at", "at_most": "7 days"}}
     tried = (await served.client.put("/v1/segments/ending?dry_run=true", json=ending)).json()
     assert (tried["customers"], tried["entering"]) == (1, 1)
+
+
+async def test_what_sources_send_is_listed_by_hour_in_pages(served: Served) -> None:
+    await served.send(
+        *(
+            touchpoint(f"v{n}", 3 + n / 24, user_id=f"v{n}", source="tablet", workspace=served.workspace)
+            for n in range(3)
+        )
+    )
+    whole = (await served.get("/v1/volumes", source="tablet"))["items"]
+    assert [each["hour"] for each in whole] == [f"2026-01-04T0{n}:00:00Z" for n in range(3)]
+    first = {"source": "tablet", "kind": "page_viewed", "hour": "2026-01-04T00:00:00Z", "touchpoints": 1}
+    assert whole[0] == {**first, "customers": 1, "last_received_at": "2026-01-04T00:00:00Z"}
+    page = await served.get("/v1/volumes", source="tablet", limit=2)
+    rest = await served.get("/v1/volumes", source="tablet", limit=2, cursor=page["next"])
+    assert (page["items"] + rest["items"], rest["next"]) == (whole, None)
+    within = await served.get(
+        "/v1/volumes", since="2026-01-04T01:00:00Z", until="2026-01-04T02:00:00Z", source="tablet"
+    )
+    assert within["items"] == whole[1:2]
+    assert (await served.get("/v1/volumes", source="tablet", kind="purchased"))["items"] == []
+    assert (await served.get("/v1/volumes", 400, since="2026-01-04T01:00:00"))["code"] == "invalid"
+    assert (await served.get("/v1/volumes", 400, cursor="WzFd"))["code"] == "invalid_cursor"

@@ -34,6 +34,7 @@ from services.journey.domain.vocabulary import SHIPPED, Vocabulary
 from services.journey.store import accepted, identifiers, in_force, months, retention, subjects, touchpoints
 from services.journey.worker import journeys, settling
 from services.journey.worker.attribution import Attribution, attribute
+from services.journey.worker.counting import count
 from services.journey.worker.journeys import Changes
 from services.journey.worker.settling import Held
 from services.journey.worker.sifting import erased_among, sifted
@@ -56,16 +57,20 @@ class TouchpointFold:
             touchpoint = _touchpoint(record)
             batches[touchpoint.workspace].append(touchpoint)
         await months.cover(connection, {touchpoint.occurred_at for batch in batches.values() for touchpoint in batch})
+        lane = min((record.partition for record in records), default=0)
         named: set[Subject] = set()
         for workspace in sorted(batches):
-            named |= await self._fold(connection, workspace, batches[workspace])
+            named |= await self._fold(connection, workspace, batches[workspace], lane)
         return named
 
-    async def _fold(self, connection: Connection, workspace: WorkspaceId, batch: Sequence[Touchpoint]) -> set[Subject]:
+    async def _fold(
+        self, connection: Connection, workspace: WorkspaceId, batch: Sequence[Touchpoint], lane: int
+    ) -> set[Subject]:
         sorted_ = await accepted.accept(connection, workspace, batch)
         if sorted_.differing:
             await self._reject(connection, workspace, sorted_.differing)
-        changed, named = await self._changed(connection, workspace, sorted_.fresh) if sorted_.fresh else ({}, set())
+        fresh = sorted_.fresh
+        changed, named = await self._changed(connection, workspace, fresh, lane) if fresh else ({}, set())
         # Asked now that all is folded, as it will be of the same records read again: whom they named until then may
         # be somebody else, and published by nobody.
         again = [_read(touchpoint) for touchpoint in sorted_.again]
@@ -77,7 +82,7 @@ class TouchpointFold:
         return named | unnamed.keys()
 
     async def _changed(
-        self, connection: Connection, workspace: WorkspaceId, fresh: Sequence[Touchpoint]
+        self, connection: Connection, workspace: WorkspaceId, fresh: Sequence[Touchpoint], lane: int
     ) -> tuple[dict[Subject, int], set[Subject]]:
         """Folds what is new; the new versions of everybody whom that changes, and whom it names."""
         force = await in_force.held(connection, workspace)
@@ -88,6 +93,7 @@ class TouchpointFold:
             return {}, erased
         attribution = await attribute(connection, workspace, left)
         changed = await tell(connection, workspace, force, attribution, self._clock.now())
+        await count(connection, workspace, lane, self._pseudonyms, attribution)
         people = {Subject(workspace, attribution.customer_of[owner]) for owner, _ in _of_people(attribution)}
         return changed, erased | people
 
