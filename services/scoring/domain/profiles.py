@@ -81,7 +81,7 @@ class AdoptionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     half_life_days: int
     enough: float
     least_gap_days: float
-    shrink: float = 4.0
+    shrink: float = 10.0
     calm: float = 1.0
     gone: float
     left: float = 0.05

@@ -40,7 +40,7 @@ SAAS = Profile(
 COMMERCE = Profile(
     name="commerce",
     weights=_BY_USE,
-    adoption=AdoptionRule(act="purchase", half_life_days=90, enough=0.5, least_gap_days=30, shrink=2.0, gone=5.0),
+    adoption=AdoptionRule(act="purchase", half_life_days=90, enough=0.5, least_gap_days=14, gone=6.0),
     risk=RiskRule(horizon_days=90, base=-0.6, health=2.2, silence=1.2, yellow=0.6, red=0.85),
 )
 APP = Profile(

@@ -90,6 +90,18 @@ def test_what_a_renewal_took_away_returns_at_its_instant() -> None:
     assert leaves(course, (0.0, after), begin, end) == micros(renewal)
 
 
+def test_what_a_renewal_takes_away_is_found_between_two_ends_without_it() -> None:
+    renewal = AT + timedelta(days=40)
+    measures = Measures(use=use(count=400), support=Support(tickets=1), billing=Billing(renewal_at=renewal))
+    told = journey(measures=measures, rules="shop", as_of=AT)
+    course = score(told, ALL, AT).course
+    lowest = at(course, micros(renewal) - 1)
+    assert lowest + 2 < at(course, micros(renewal))
+    left = leaves(course, (lowest + 1, INFINITE), micros(AT), micros(renewal))
+    assert left is not None
+    assert at(course, left) < lowest + 1 <= at(course, left - 1)
+
+
 def test_who_is_red_on_record_and_better_by_less_than_the_hysteresis_is_not_looked_at_again_and_again() -> None:
     told = journey()
     bands = score(told, ALL, AT).profile.bands

@@ -65,11 +65,14 @@ class AdoptionCourse:
 
 
 def usual_gap(use: Use, rule: AdoptionRule) -> float:
-    """Days: the subject's own gap, shrunk towards the expected one the more the fewer gaps are known of it."""
+    """Days: the subject's own gap, shrunk towards the expected one the more the fewer gaps are known of it.
+
+    The mean is geometric: gaps differ by factors, from a day to a year.
+    """
     if not use.expected_gap_days:
         return max(use.own_gap_days, rule.least_gap_days)
-    known, unseen = use.gaps, rule.shrink
-    own = (known * use.own_gap_days + unseen * use.expected_gap_days) / (known + unseen) if known + unseen else 0.0
+    known = use.gaps / (use.gaps + rule.shrink) if use.gaps else 0.0
+    own = use.own_gap_days**known * use.expected_gap_days ** (1.0 - known)
     return max(own, rule.least_gap_days)
 
 
