@@ -16,12 +16,13 @@ def auc(scores: Sequence[float], labels: Sequence[bool]) -> float:
 
 
 def auc_interval(scores: Sequence[float], labels: Sequence[bool]) -> Interval:
-    """The area with its 95 % bootstrap interval over the customers."""
-    order, everybody = _order(scores), range(len(scores))
+    """The area with its 95 % bootstrap interval over the customers, of whom as many stay labelled in each draw."""
+    order = _order(scores)
+    parts = [[place for place, label in enumerate(labels) if label is wanted] for wanted in (True, False)]
     draw = random.Random(1)  # the same numbers give the same interval
     areas = []
     for _ in range(_RESAMPLES):
-        times = Counter(draw.choices(everybody, k=len(everybody)))
+        times = Counter(place for part in parts for place in draw.choices(part, k=len(part)))
         areas.append(_area([(label, times[place]) for place, label in enumerate(labels)], order))
     areas.sort()
     return Interval(auc(scores, labels), areas[_RESAMPLES // 40], areas[-_RESAMPLES // 40])

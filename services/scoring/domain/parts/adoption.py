@@ -1,7 +1,7 @@
 """Adoption: use, how deep and how broad it is, where it is heading and how many seats it fills; less silence."""
 
 from collections.abc import Callable, Iterator, Sequence
-from math import log
+from math import exp, log
 from typing import NamedTuple
 
 from jornada.events import Decayed, JourneySnapshot, Reason, Use
@@ -72,7 +72,7 @@ def usual_gap(use: Use, rule: AdoptionRule) -> float:
     if not use.expected_gap_days:
         return max(use.own_gap_days, rule.least_gap_days)
     known = use.gaps / (use.gaps + rule.shrink) if use.gaps else 0.0
-    own = use.own_gap_days**known * use.expected_gap_days ** (1.0 - known)
+    own = exp(known * log(use.own_gap_days) + (1.0 - known) * log(use.expected_gap_days))
     return max(own, rule.least_gap_days)
 
 
