@@ -63,6 +63,11 @@ class Language:
         """A number with at most that many digits after the point."""
         return str(format_decimal(number, format="#,##0." + "#" * digits if digits else "#,##0", locale=self.locale))
 
+    def signed(self, number: float) -> str:
+        """A whole number with its sign: `+12`, `−3`; a plain 0."""
+        whole = round(number)
+        return f"{'+' if whole > 0 else '−' if whole < 0 else ''}{self.number(abs(whole))}"
+
     def percent(self, share: float) -> str:
         """A share of 1, in whole per cent, or in tenths below one per cent."""
         return str(format_percent(share, format="#,##0.#%" if 0 < share < 0.01 else "#,##0%", locale=self.locale))

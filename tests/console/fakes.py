@@ -91,6 +91,8 @@ def scores_of(score: float | None, band: str, **more: Any) -> Document:
         },
     ]
     health: Document = {"score": score, "band": band, "coverage": 1.0, "components": components, "vetoes": []}
+    health["trend"] = {"days": 30, "change": -41.2}
+    health["fix"] = {"because": reason("resolve the open tickets: up to 8 points back", "resolver os chamados")}
     if band == "yellow":
         health["crosses"] = {"band": "red", "at": stamp(days=-4)}
     risk = {
@@ -118,6 +120,7 @@ def scores_of(score: float | None, band: str, **more: Any) -> Document:
         "health": health,
         "churn_risk": risk,
         "upsell_propensity": upsell,
+        "since_last": {"at": stamp(days=16), "score": 70.0, "change": -12.4, "event": -2.0, "time": -10.4, "config": 0},
         **more,
     }
 
@@ -232,7 +235,11 @@ def peopled() -> FakeSisters:
     for key, name, account, score, band, stage in cast:
         fakes.put("journey", f"/v1/customers/user_id%3A{key}", person(key, name, account, stage))
         fakes.put("journey", f"/v1/customers/{id_of(key)}", person(key, name, account, stage))
-        fakes.put("scoring", f"/v1/customers/{id_of(key)}/scores", scores_of(score, band))
+        fakes.put(
+            "scoring",
+            f"/v1/customers/{id_of(key)}/scores",
+            scores_of(score, band, red_since=stamp(days=3) if band == "red" else None),
+        )
         fakes.put(
             "journey",
             f"/v1/customers/{id_of(key)}/touchpoints",

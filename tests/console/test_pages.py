@@ -74,6 +74,21 @@ async def test_a_customers_page_explains(viewer: httpx.AsyncClient) -> None:
     assert 'href="/accounts/account%3Aaurora"' in page
 
 
+async def test_a_customers_page_says_since_when_what_changed_and_what_to_mend_first(viewer: httpx.AsyncClient) -> None:
+    page = (await viewer.get("/customers/user_id%3Abia")).text
+    for said in (
+        "Red since ",
+        "First: resolve the open tickets: up to 8 points back",
+        "−41 in 30 days",
+        "−12 points.",
+        "−2 by what happened",
+        "−10 by silence",
+    ):
+        assert said in page
+    assert "by newer rules" not in page
+    assert "−10 pelo silêncio" in (await viewer.get("/customers/user_id%3Abia?lang=pt-BR")).text
+
+
 async def test_yellow_says_when_it_turns_red(viewer: httpx.AsyncClient) -> None:
     assert "Turns red on May 24, 2026 if silent" in (await viewer.get("/customers/user_id%3Apriya")).text
 

@@ -12,7 +12,7 @@ from jornada.access.secrets import draw_api_token
 from jornada.access.store import PostgresAccess
 from jornada.clock import SetClock
 from jornada.db import Database
-from jornada.events import Billing, Measures, Money, Support
+from jornada.events import Billing, Measures, Money, OpenTicket, Support
 from jornada.events.journeys import Identifier
 from services.scoring.app import wired
 from services.scoring.settings import Settings
@@ -113,6 +113,32 @@ async def test_scores_can_be_asked_for_later_but_not_before_the_snapshot(scoring
     }
     for text, code in codes.items():
         assert (await caller.ask(path, 400, as_of=text))["code"] == code
+
+
+async def test_what_changed_since_the_journey_before_is_told_with_what_to_mend(
+    scoring: Scoring, caller: Caller
+) -> None:
+    await scoring.seen(scoring.journey())
+    path = "/v1/customers/user_id:ana/scores"
+    first = await caller.ask(path)
+    assert (first["since_last"], first["health"]["trend"]) == (None, None)
+    scoring.clock.at = AT + 40 * DAY
+    ticket = OpenTicket(ticket_id="t", opened_at=AT + 39 * DAY, severity=1)
+    measures = Measures(use=use(AT), support=Support(tickets=1, open=[ticket]), billing=Billing(plan="pro"))
+    await scoring.seen(scoring.journey(version=2, measures=measures))
+    second = await caller.ask(path, lang="pt-BR", as_of=(AT + 40 * DAY).isoformat())
+    since = second["since_last"]
+    assert (since["at"], since["score"]) == (first["as_of"], first["health"]["score"])
+    assert since["change"] == pytest.approx(second["health"]["score"] - first["health"]["score"])
+    assert since["time"] < since["event"] < 0.0 == since["config"] == since["model"]
+    assert [each["name"] for each in since["components"]] == ["adoption", "support"]
+    assert second["health"]["trend"]["days"] == 30
+    assert second["health"]["trend"]["change"] == pytest.approx(since["change"])
+    assert second["health"]["fix"]["reason"]["code"] == "fix_support"
+    assert second["health"]["fix"]["because"].startswith("resolver os chamados abertos: até ")
+    await scoring.seen(scoring.journey(version=3, measures=measures))
+    await scoring.pass_to(AT + 41 * DAY)
+    assert (await caller.ask(path, as_of=(AT + 40 * DAY).isoformat()))["since_last"] == since
 
 
 async def test_history_is_what_was_published_in_pages(scoring: Scoring, caller: Caller) -> None:

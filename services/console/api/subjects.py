@@ -12,7 +12,7 @@ from services.console.api.pages import Pages
 from services.console.api.viewers import Viewer, seen_by
 from services.console.domain import portrait
 from services.console.domain.actions import Action, alerted, decided, newest_first
-from services.console.domain.reading import Document, items, mapping, mappings, segment, text
+from services.console.domain.reading import Document, instant, items, mapping, mappings, segment, text
 from services.console.domain.subjects import of_document
 from services.console.sessions import Sessions
 from services.console.sisters import Answer, Sisters, Told
@@ -110,6 +110,8 @@ def _portrait(journey: Document, scores: Answer, alerts: Answer) -> dict[str, An
         "stages": [portrait.stage(each) for each in reversed(items(journey.get("stages")))],
         "scored": bool(scored),
         "health": portrait.health(scored),
+        "since": portrait.since_last(scored),
+        "red_since": instant(scored.get("red_since")),
         "risk": portrait.probability(scored.get("churn_risk")),
         "upsell": portrait.probability(scored.get("upsell_propensity")),
         "identifiers": [

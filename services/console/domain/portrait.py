@@ -38,6 +38,17 @@ class HealthView:
     unknown_because: object
     crosses_to: Band | None
     crosses_at: datetime | None
+    trend: float | None
+    fix: object
+
+
+@dataclass(frozen=True, slots=True)
+class SinceView:
+    """What changed health since an instant: in all and by cause, in points; causes that changed nothing left out."""
+
+    at: datetime | None
+    change: float
+    causes: Sequence[tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,17 @@ def health(scores: Document) -> HealthView:
         found.get("unknown_because"),
         band(crosses["band"]) if "band" in crosses else None,
         instant(crosses.get("at")),
+        number(mapping(found.get("trend")).get("change")),
+        mapping(found.get("fix")).get("because"),
     )
+
+
+def since_last(scores: Document) -> SinceView | None:
+    """The change out of scoring's document; None where nothing changed, or nobody knows."""
+    found = mapping(scores.get("since_last"))
+    causes = [(cause, number(found.get(cause)) or 0.0) for cause in ("event", "time", "config", "model")]
+    moved = [(cause, points) for cause, points in causes if round(points) != 0]
+    return SinceView(instant(found.get("at")), number(found.get("change")) or 0.0, moved) if moved else None
 
 
 def probability(document: object) -> ProbabilityView:

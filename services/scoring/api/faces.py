@@ -6,14 +6,17 @@ from typing import Any, Literal
 import msgspec
 
 from jornada.events import ChurnRisk, Health, JourneySnapshot, Reason, UpsellPropensity
-from services.scoring.domain.health import top_reasons
+from services.scoring.domain.health import first_fix, top_reasons
 from services.scoring.domain.profiles import COMPONENTS, Profile
 from services.scoring.domain.scores import Scores
 from services.scoring.domain.shapes import significant
+from services.scoring.domain.since import Since
 from services.scoring.store.reading import Published, Scored
 
 Language = Literal["en", "pt-BR"]
 Document = dict[str, Any]
+
+TREND_DAYS = 30
 
 
 def instant_text(at: datetime) -> str:
@@ -96,18 +99,49 @@ def upsell_face(upsell: UpsellPropensity, language: Language) -> Document:
     }
 
 
-def scores_face(found: Scored, scores: Scores, language: Language) -> Document:
-    """One subject's scores at an instant. `red_since` is what is on record, while the band is red."""
+def since_face(since: Since | None) -> Document | None:
+    """What has changed health since it last did by a point: `event`, `time`, `config` and `model` sum to `change`."""
+    if since is None:
+        return None
+    return {
+        "at": instant_text(since.at),
+        "score": since.score,
+        "change": since.change,
+        "event": since.event,
+        "time": since.time,
+        "config": since.config,
+        "model": since.model,
+        "components": [each._asdict() for each in since.components],
+    }
+
+
+def trend_face(health: Health, earlier: float | None) -> Document | None:
+    """By how many points health has changed in 30 days; None where it was not scored then, or is not now."""
+    if health.score is None or earlier is None:
+        return None
+    return {"days": TREND_DAYS, "change": significant(health.score - earlier)}
+
+
+def scores_face(
+    found: Scored, scores: Scores, since: Since | None, earlier: float | None, language: Language
+) -> Document:
+    """One subject's scores at an instant. `red_since` is what is on record, while the band is red.
+
+    `earlier` is the health that was published 30 days before.
+    """
+    fix = first_fix(scores.health)
     return {
         "subject": subject_face(found.journey),
         "stage": found.journey.stage.name,
         "as_of": instant_text(scores.as_of),
         "journey_version": found.journey.version,
         "profile": scores.profile.label,
-        "health": health_face(scores.health, language),
+        "health": health_face(scores.health, language)
+        | {"trend": trend_face(scores.health, earlier), "fix": _reason(fix, language) if fix else None},
         "churn_risk": risk_face(scores.churn_risk, language),
         "upsell_propensity": upsell_face(scores.upsell_propensity, language),
         "red_since": _when(found.scores.red_since) if scores.health.band == "red" else None,
+        "since_last": since_face(since),
     }
 
 

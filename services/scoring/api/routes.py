@@ -14,6 +14,7 @@ from jornada.web import Gate, Limit, Problem, cursor_of, parse_reference, positi
 from jornada.web.app import answer
 from jornada.web.pages import page
 from services.scoring.api.faces import (
+    TREND_DAYS,
     Language,
     history_face,
     instant_text,
@@ -23,6 +24,7 @@ from services.scoring.api.faces import (
 )
 from services.scoring.domain.scores import score
 from services.scoring.domain.shipped import SHIPPED
+from services.scoring.domain.since import since_last
 from services.scoring.store.reading import Position, Readings, Scored, Sort
 
 FURTHEST = timedelta(days=3_650)
@@ -51,7 +53,7 @@ def _serve_subject(app: FastAPI, gate: Gate, readings: Readings, clock: Clock, k
         return subject
 
     @app.get(f"/v1/{kind}/{{ref}}/scores", tags=["scores"], name=f"{type_}_scores")
-    async def scores(
+    async def of_subject(
         ref: str,
         principal: Principal = Depends(gate.needs("read")),
         as_of: str | None = None,
@@ -61,7 +63,12 @@ def _serve_subject(app: FastAPI, gate: Gate, readings: Readings, clock: Clock, k
         subject = await found(principal, ref)
         at = _instant(as_of, subject, clock.now())
         configuration = await readings.configuration(principal.workspace)
-        return answer(scores_face(subject, score(subject.journey, configuration, at), lang))
+        whom = principal.workspace, subject.journey.subject_id
+        before = await readings.before(*whom)
+        since = None if before is None else since_last(subject.journey, before, configuration, at)
+        scores = score(subject.journey, configuration, at)
+        earlier = await readings.published(*whom, scores.as_of - timedelta(days=TREND_DAYS))
+        return answer(scores_face(subject, scores, since, earlier, lang))
 
     @app.get(f"/v1/{kind}/{{ref}}/scores/history", tags=["scores"], name=f"{type_}_score_history")
     async def history(

@@ -61,6 +61,20 @@ def top_reasons(health_: Health) -> list[Reason]:
     return [*first, *cost] or [each.because for each in costly]
 
 
+def first_fix(health_: Health) -> Reason | None:
+    """What to mend first: of what we can do ourselves what costs most, else to bring them back; None if nothing costs.
+
+    `points` are those that it could give back, whole.
+    """
+    lost = [(100.0 * each.weight - each.points, each.name) for each in health_.components]
+    costly = [(cost, name) for cost, name in lost if cost >= LEAST_COST]
+    ours = [each for each in costly if each[1] != "adoption"]
+    if not costly:
+        return None
+    cost, name = max(ours or costly)
+    return reason(f"fix_{name}", points=max(round(cost), 1))
+
+
 LEAST_COST = 0.5
 """Points that a component must cost to be told among the reasons."""
 

@@ -34,10 +34,19 @@ class Scores(NamedTuple):
 
 def score(journey: JourneySnapshot, configuration: Configuration, now: datetime) -> Scores:
     """The scores at `now`, or at the journey's own instant where that is later, by what its workspace says."""
-    connected = configuration.connected
     at = max(now, journey.as_of)
-    profile = shipped_for(journey.rules_base or journey.rules, connected)
-    course = Course(journey, profile, connected)
+    profile = profile_of(journey, configuration)
+    course = Course(journey, profile, configuration.connected)
     well = health(journey, course, profile, at)
     risk = churn_risk(well, course, profile, at)
     return Scores(at, profile, course, well, risk, upsell_propensity(journey, well, at))
+
+
+def profile_of(journey: JourneySnapshot, configuration: Configuration) -> Profile:
+    """The profile by which a journey is scored."""
+    return shipped_for(journey.rules_base or journey.rules, configuration.connected)
+
+
+def course_of(journey: JourneySnapshot, configuration: Configuration) -> Course:
+    """Health as a function of time alone."""
+    return Course(journey, profile_of(journey, configuration), configuration.connected)

@@ -29,7 +29,12 @@ class Seats:
 
 
 def seats_of(journey: JourneySnapshot) -> Seats | None:
-    """The seats of the contract, else those that a trait states; None for none, or no positive whole number."""
+    """The seats of an account's contract, else those that its trait states; None for none, or no positive whole number.
+
+    Who pays has the contract on their own journey too, but the seats are the account's people's.
+    """
+    if journey.subject_type != "account":
+        return None
     billing = journey.measures.billing
     stated = billing.seats if billing is not None and billing.seats is not None else journey.traits.get("seats")
     number = stated if isinstance(stated, int) and not isinstance(stated, bool) and stated > 0 else None

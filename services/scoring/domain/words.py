@@ -189,6 +189,13 @@ def _ago(what_en: str, what_pt: str) -> tuple[_Text, _Text]:
     return english, portuguese
 
 
+def _fix(what_en: str, what_pt: str) -> tuple[_Text, _Text]:
+    return (
+        lambda values: f"{what_en}: up to {_en(values['points'], 'point', 'points')} back",
+        lambda values: f"{what_pt}: até {_pt(values['points'], 'ponto', 'pontos')} de volta",
+    )
+
+
 def _answered(survey: str, what_pt: str) -> tuple[_Text, _Text]:
     return (
         lambda values: f"{survey} answered with {values['percent']}% of the scale on {_on_en(values)}",
@@ -265,6 +272,12 @@ _TEXTS: dict[str, tuple[_Text, _Text]] = {
     "ces_answered": _answered("effort survey", "pesquisa de esforço"),
     "onboarding_steps": (_steps_en, _steps_pt),
     "courses_completed": (_courses_en, _courses_pt),
+    "fix_support": _fix("resolve the open tickets", "resolver os chamados abertos"),
+    "fix_feedback": _fix("answer what they said", "responder ao que disseram"),
+    "fix_enablement": _fix("help them finish onboarding and training", "ajudar a concluir ativação e treinamento"),
+    "fix_commercial": _fix("settle payment and contract", "resolver pagamento e contrato"),
+    "fix_relationship": _fix("get in touch", "entrar em contato"),
+    "fix_adoption": _fix("bring them back to use it more", "trazer de volta ao uso"),
     "two_way_contact": _ago("last heard from each other", "último contato nos dois sentidos"),
     "one_way_contact": _ago("contact one way only, the latest", "contato em um só sentido, o último"),
     "spoke_for_us": _ago("last spoke for us", "falou a nosso favor pela última vez"),

@@ -10,6 +10,7 @@ from jornada.db import Database
 from jornada.events import JourneySnapshot, Reason, ScoreSnapshot, SubjectId, SubjectType, WorkspaceId, decode
 from jornada.web import Reference
 from services.scoring.domain.scores import Configuration
+from services.scoring.domain.since import Before
 
 Sort = Literal["revenue_at_risk", "health", "risk", "since"]
 _MERGES = 32
@@ -93,6 +94,38 @@ class Readings:
                     break
                 id_ = row["merged_into"]
         return None if row is None or row["journey"] is None else _scored(row)
+
+    async def before(self, workspace: WorkspaceId, subject: SubjectId) -> Before | None:
+        """The journey before the last change by a point, as it was first published; None where there was none."""
+        async with self._database.transaction([workspace]) as connection:
+            stored = await connection.fetchval(
+                "select before from subjects where workspace = $1 and id = $2", workspace, subject
+            )
+            if stored is None:
+                return None
+            journey: JourneySnapshot = decode(stored, JourneySnapshot)
+            row = await connection.fetchrow(
+                """select at, health, fold from history
+                   where workspace = $1 and subject = $2 and journey_version = $3 order by version limit 1""",
+                workspace,
+                subject,
+                journey.version,
+            )
+        if row is None or row["health"] is None:
+            return None
+        return Before(journey, row["at"], row["health"], row["fold"])
+
+    async def published(self, workspace: WorkspaceId, subject: SubjectId, at: datetime) -> float | None:
+        """The health that was the newest at an instant; None where there was none."""
+        async with self._database.transaction([workspace]) as connection:
+            health: float | None = await connection.fetchval(
+                """select health from history where workspace = $1 and subject = $2 and at <= $3
+                   order by version desc limit 1""",
+                workspace,
+                subject,
+                at,
+            )
+        return health
 
     async def history(
         self, workspace: WorkspaceId, subject: SubjectId, limit: int, before: int | None

@@ -102,4 +102,5 @@ def history_of(judged: Judged, version: int) -> HistoryRow:
         scores.health.score,
         scores.churn_risk.probability,
         encode(top_reasons(scores.health)),
+        FOLD,
     )

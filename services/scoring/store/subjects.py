@@ -58,6 +58,7 @@ class HistoryRow(NamedTuple):
     health: float | None
     risk: float | None
     reasons: bytes
+    fold: int
 
 
 _TYPES = (
@@ -69,7 +70,11 @@ _CHANGED = ", ".join(f"{column} = excluded.{column}" for column in Row._fields[2
 _ARRAYS = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(_TYPES, 1))
 _SAVE = f"""
 insert into subjects ({_COLUMNS}) select * from unnest({_ARRAYS}) order by 1, 2
-on conflict (workspace, id) do update set {_CHANGED}
+on conflict (workspace, id) do update set {_CHANGED},
+  before = case when excluded.journey is null then null
+    when excluded.journey_version > subjects.journey_version
+      and abs(coalesce(excluded.health, 0) - coalesce(subjects.health, 0)) >= 1 then subjects.journey
+    else subjects.before end
 where subjects.version < excluded.version and subjects.journey_version <= excluded.journey_version
 """  # noqa: S608 - our own columns
 
@@ -134,9 +139,9 @@ async def keep_history(connection: Connection, rows: Sequence[HistoryRow]) -> No
     if rows:
         await connection.execute(
             """insert into history
-                 (workspace, subject, version, at, journey_version, profile, band, health, risk, reasons)
+                 (workspace, subject, version, at, journey_version, profile, band, health, risk, reasons, fold)
                select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::text[],
-                 $7::text[], $8::float8[], $9::float8[], $10::bytea[]) on conflict do nothing""",
+                 $7::text[], $8::float8[], $9::float8[], $10::bytea[], $11::int[]) on conflict do nothing""",
             *(list(column) for column in zip(*rows, strict=True)),
         )
 

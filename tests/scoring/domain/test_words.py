@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jornada.events import Billing, JourneySnapshot, Measures, Money
-from services.scoring.domain.health import top_reasons
+from services.scoring.domain.health import first_fix, top_reasons
 from services.scoring.domain.words import date_en, date_pt, number_en, number_pt, reason
 from tests.scoring.journeys import ALL, AT, connections, journey, journeys, score, use
 
@@ -47,7 +47,12 @@ def test_the_reason_of_a_silent_customer_names_the_days() -> None:
 @given(journeys(), connections)
 def test_every_reason_has_a_text_in_each_language(snapshot: JourneySnapshot, connected: frozenset[str]) -> None:
     scores = score(snapshot, connected, AT)
-    reasons = [*top_reasons(scores.health), *(each.because for each in scores.churn_risk.factors)]
+    fix = first_fix(scores.health)
+    reasons = [
+        *top_reasons(scores.health),
+        *(each.because for each in scores.churn_risk.factors),
+        *([] if fix is None else [fix]),
+    ]
     assert all(set(each.text) == {"en", "pt-BR"} and all(each.text.values()) for each in reasons)
 
 
