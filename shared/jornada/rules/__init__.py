@@ -1,7 +1,7 @@
 """Conditions over a journey: read from JSON, judged at an instant, and able to say when their answer will change."""
 
 from jornada.rules.checking import Flaw, Invalid, parse
-from jornada.rules.evaluating import View, holds, next_change
+from jornada.rules.evaluating import View, changes, holds, next_change
 from jornada.rules.language import All, Condition, Not, Some, Test
 from jornada.rules.terms import Sort, Terms
 from jornada.rules.writing import write
@@ -17,6 +17,7 @@ __all__ = [
     "Terms",
     "Test",
     "View",
+    "changes",
     "holds",
     "next_change",
     "parse",

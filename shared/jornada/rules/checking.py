@@ -104,6 +104,9 @@ class _Reader:
         if key in self._terms.barred:
             self._flaw(f"{at}/{key}", "circular", f"The {key} hangs on this condition, which cannot ask for it.")
             return None
+        if not self._terms.windows and (key == "days" or (key in COUNTED and "within" in given)):
+            self._flaw(f"{at}/{'days' if key == 'days' else 'within'}", "no_windows", _NO_WINDOWS)
+            return None
         further = {"within"} if key in COUNTED else {"half_life"} if key == "decayed" else set()
         self._strange(given, at, {key, *WORDS, *further})
         half_life = self._half_life(given.get("half_life"), f"{at}/half_life") if key == "decayed" else None
@@ -220,6 +223,7 @@ class _Reader:
         self.flaws.append(Flaw(at, code, message))
 
 
+_NO_WINDOWS = "Counts by day are not at hand here: ask for the count ever, a silence, or a count that halves."
 _SORTS: Mapping[Sort, str] = {
     Sort.TEXT: "a text",
     Sort.NUMBER: "a number",

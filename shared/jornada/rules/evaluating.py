@@ -84,9 +84,17 @@ def next_change(condition: Condition, view: View, after: int, until: int = LAST)
 
     With `until` None also for what changes later.
     """
+    return next(changes(condition, view, after, until), None)
+
+
+def changes(condition: Condition, view: View, after: int, until: int = LAST) -> Iterator[int]:
+    """Every instant after `after` and up to `until` at which the answer is another one, if nothing more happens."""
     turns = {at for at in _turns(condition, view) if after < at <= until}
     now = bool(turns) and holds(condition, view, after)
-    return next((at for at in sorted(turns) if holds(condition, view, at) != now), None)
+    for at in sorted(turns):
+        if holds(condition, view, at) != now:
+            now = not now
+            yield at
 
 
 def _value(operand: Operand, view: View, at: int) -> Any:

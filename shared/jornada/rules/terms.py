@@ -1,6 +1,6 @@
 """What a condition may name, and which comparisons suit it."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -42,13 +42,15 @@ class Terms(msgspec.Struct, frozen=True):
     """The names that a workspace's conditions may use. A measure `revenue.*` stands for every name so begun."""
 
     stages: frozenset[str]
-    kinds: frozenset[str]
+    kinds: Container[str]
     measures: Mapping[str, Sort]
     dates: frozenset[str]
     half_lives: frozenset[int] = frozenset()
     """Those by which counts are kept that halve with time, in days."""
     barred: frozenset[str] = frozenset()
     """Operands that hang on the answer, so that a condition would ask for itself."""
+    windows: bool = True
+    """Whether there are counts by day, without which nobody can say what was within a window, or on how many days."""
 
     def sort(self, key: str, name: str) -> Sort | None:
         """The sort of an operand; None for a name that there is not."""

@@ -115,3 +115,19 @@ def test_a_condition_is_bounded() -> None:
     assert flaws({"not": deep}) == {("/not" * DEEPEST, "too_deep")}
     parse({"all": [{"trait": "x", "is": 1}] * MOST_TESTS}, TERMS)
     assert flaws({"any": [{"trait": "x", "is": 1}] * (MOST_TESTS + 9)}) == {(f"/any/{MOST_TESTS}", "too_many")}
+
+
+_WITHOUT_DAYS = msgspec.structs.replace(TERMS, windows=False)
+
+
+@given(conditions())
+def test_without_counts_by_day_what_asks_for_them_is_refused_and_all_else_is_not(document: Any) -> None:
+    text = str(document)
+    asked = text.count("'days':") + text.count("'count': 'signed_in', 'within'")
+    if not asked:
+        assert parse(document, _WITHOUT_DAYS) == parse(document, TERMS)
+        return
+    with pytest.raises(Invalid) as caught:
+        parse(document, _WITHOUT_DAYS)
+    assert [flaw.code for flaw in caught.value.flaws] == ["no_windows"] * asked
+    assert {flaw.at.rpartition("/")[2] for flaw in caught.value.flaws} <= {"days", "within"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jornada.rules import holds, next_change, parse
+from jornada.rules import evaluating, holds, next_change, parse
 from jornada.rules.evaluating import LAST
 from jornada.rules.language import DAY, Not, Some
 from tests.shared.rules.makes import BEGIN, MINUTE, TERMS, Fixed, conditions, views
@@ -162,3 +162,15 @@ def test_what_is_not_there_is_true_of_nothing_but_its_absence() -> None:
 
 def test_nothing_changes_after_the_last_day() -> None:
     assert changes({"since": "renewal_at", "above": "1 day"}, Fixed(dates={"renewal_at": LAST - 5})) is None
+
+
+@given(conditions(), views())
+def test_the_changes_are_each_the_next_one_after_that_before(document: Any, view: Fixed) -> None:
+    condition = parse(document, TERMS)
+    found, at = [], next_change(condition, view, BEGIN)
+    while at is not None:
+        found.append(at)
+        at = next_change(condition, view, at)
+    assert list(evaluating.changes(condition, view, BEGIN)) == found
+    if found:
+        assert list(evaluating.changes(condition, view, BEGIN, found[-1] - 1)) == found[:-1]
