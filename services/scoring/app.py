@@ -19,7 +19,7 @@ from jornada.runtime import Service
 from jornada.runtime.service import Health
 from jornada.web import Check, Gate, application
 from jornada.web.app import serve_dead_letters
-from services.scoring.api import routes
+from services.scoring.api import overrides, profiles, routes
 from services.scoring.settings import Settings
 from services.scoring.sisters import JourneyLag
 from services.scoring.store import subjects
@@ -69,7 +69,10 @@ def wired(
     checks: dict[str, Check] = {"process": health.check, "postgres": _postgres(database)}
     app = application("scoring", _DESCRIPTION, checks=checks, lag=lag)
     gate = Gate(Keyring(PostgresAccess(database), clock.monotonic))
-    routes.serve(app, gate, Readings(database), clock)
+    readings = Readings(database)
+    routes.serve(app, gate, readings, clock)
+    profiles.serve(app, gate, database, readings, clock)
+    overrides.serve(app, gate, database, readings, clock)
     serve_dead_letters(app, gate, DeadLetters(database), worker)
     return Service(
         "scoring",

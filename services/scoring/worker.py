@@ -29,7 +29,7 @@ from services.scoring.domain.announcing import Recorded, cause_of
 from services.scoring.domain.course import received
 from services.scoring.domain.judging import HEALTH, SCORES, Judged, dues, judge, moves, repeated
 from services.scoring.domain.scores import Configuration, score
-from services.scoring.store import facts, subjects
+from services.scoring.store import facts, overrides, subjects
 from services.scoring.store.facts import RESCORE
 from services.scoring.store.rows import ended, history_of, row_of
 from services.scoring.store.subjects import Known
@@ -84,6 +84,7 @@ class Folding:
         configurations = await facts.configurations(
             connection, {subject.workspace: () for subject in firing}, self._clock.now()
         )
+        said = await overrides.of(connection, firing)
         judged, gone = [], []
         for subject, timer in firing.items():
             row = known.get(subject)
@@ -92,7 +93,7 @@ class Folding:
                 gone.append(timer)
                 continue
             journey: JourneySnapshot = decode(row.journey, JourneySnapshot)
-            scores = score(journey, configurations[subject.workspace], timer.due_at)
+            scores = score(journey, configurations[subject.workspace], timer.due_at, said.get(subject))
             silent = timer.name in SCORES
             judged.append(judge(journey, scores, known_bands, "silence" if silent else "other", due=silent))
             if not silent:
@@ -155,9 +156,11 @@ def waiting_for(
 async def _judged(
     connection: Connection, snapshots: Sequence[JourneySnapshot], configurations: Configurations, now: datetime
 ) -> list[Judged]:
-    recorded = await facts.recorded(connection, [_subject(each) for each in snapshots])
-    scored = [(each, score(each, configurations[each.workspace], now)) for each in snapshots]
-    known = {_subject(each): recorded.get(_subject(each), {}) for each in snapshots}
+    named = [_subject(each) for each in snapshots]
+    recorded = await facts.recorded(connection, named)
+    said = await overrides.of(connection, named)
+    scored = [(each, score(each, configurations[each.workspace], now, said.get(_subject(each)))) for each in snapshots]
+    known = {subject: recorded.get(subject, {}) for subject in named}
     moved = [_subject(each) for each, scores in scored if moves(scores, known[_subject(each)])]
     before = await subjects.journeys(connection, moved) if moved else {}
     judged = []

@@ -26,9 +26,22 @@ DAY = timedelta(days=1)
 class Caller:
     """A client with a token of its workspace."""
 
-    def __init__(self, client: httpx.AsyncClient, token: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, token: str, reading: str) -> None:
         self._client = client
         self._token = token
+        self._reading = reading
+
+    def reader(self) -> "Caller":
+        """A client with a token of the same workspace that may read, and nothing else."""
+        return Caller(self._client, self._reading, self._reading)
+
+    async def send(self, method: str, path: str, status: int = 200, **given: Any) -> Any:
+        """PUT or DELETE, of `json` or `content`, the rest as the query; fails on another status."""
+        body = {name: given.pop(name) for name in ("json", "content") if name in given}
+        headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
+        response = await self._client.request(method, path, params=given, headers=headers, **body)
+        assert response.status_code == status, response.text
+        return response.json()
 
     async def ask(self, path: str, status: int = 200, **query: Any) -> Any:
         """GET; fails on another status."""
@@ -43,7 +56,8 @@ async def caller(scoring: Scoring, postgres_url: str) -> AsyncIterator[Caller]:
     access = PostgresAccess(database)
     workspace = await access.create_workspace(f"scoring-{scoring.workspace.hex}")
     scoring.workspace = workspace.id
-    token = (await access.create_token(workspace.id, "test", ["read", "admin"], draw_api_token())).secret
+    token = (await access.create_token(workspace.id, "test", ["read", "write", "admin"], draw_api_token())).secret
+    reading = (await access.create_token(workspace.id, "reading", ["read"], draw_api_token())).secret
 
     async def nothing_waits() -> float:
         return 0.0
@@ -51,7 +65,7 @@ async def caller(scoring: Scoring, postgres_url: str) -> AsyncIterator[Caller]:
     service = wired(Settings(), Script(), scoring.database, SetClock(AT), nothing_waits)
     transport = httpx.ASGITransport(service.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://scoring") as client:
-        yield Caller(client, token)
+        yield Caller(client, token, reading)
     await database.stop()
 
 

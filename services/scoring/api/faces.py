@@ -11,6 +11,9 @@ from services.scoring.domain.profiles import COMPONENTS, Profile
 from services.scoring.domain.scores import Scores
 from services.scoring.domain.shapes import significant
 from services.scoring.domain.since import Since
+from services.scoring.domain.stating import described
+from services.scoring.store.overrides import Said
+from services.scoring.store.profiles import Saved
 from services.scoring.store.reading import Published, Scored
 
 Language = Literal["en", "pt-BR"]
@@ -63,8 +66,22 @@ def health_face(health: Health, language: Language) -> Document:
         ],
         "vetoes": [_reason(each, language) | {"text": each.text} for each in health.vetoes],
         "crosses": {"band": health.crosses.band, "at": instant_text(health.crosses.at)} if health.crosses else None,
+        "computed": {"score": health.computed.score, "band": health.computed.band} if health.computed else None,
+        "override": _override(health),
         "unknown_because": _text(unknown, language),
         "unknown_reason": {"code": unknown.code, "values": unknown.values} if unknown else None,
+    }
+
+
+def _override(health: Health) -> Document | None:
+    said = health.override
+    if said is None:
+        return None
+    return {
+        "author": said.author,
+        "reason": said.reason,
+        "since": instant_text(said.since),
+        "until": instant_text(said.until),
     }
 
 
@@ -136,11 +153,11 @@ def scores_face(
         "as_of": instant_text(scores.as_of),
         "journey_version": found.journey.version,
         "profile": scores.profile.label,
-        "health": health_face(scores.health, language)
+        "health": health_face(scores.shown, language)
         | {"trend": trend_face(scores.health, earlier), "fix": _reason(fix, language) if fix else None},
         "churn_risk": risk_face(scores.churn_risk, language),
         "upsell_propensity": upsell_face(scores.upsell_propensity, language),
-        "red_since": _when(found.scores.red_since) if scores.health.band == "red" else None,
+        "red_since": _when(found.scores.red_since) if scores.shown.band == "red" else None,
         "since_last": since_face(since),
     }
 
@@ -152,11 +169,12 @@ def row_face(found: Scored, language: Language) -> Document:
     at_risk = {"amount": f"{found.revenue_at_risk:.2f}", "currency": mrr.currency} if mrr else None
     top = next(iter(top_reasons(scores.health)), None)
     health, risk = scores.health, scores.churn_risk
+    told = health_face(health, language)
     return {
         "subject": subject_face(found.journey),
         "stage": found.journey.stage.name,
         "band": health.band,
-        "health": {"score": health.score, "band": health.band, "crosses": health_face(health, language)["crosses"]},
+        "health": {name: told[name] for name in ("score", "band", "crosses", "computed", "override")},
         "churn_risk": {"probability": risk.probability, "band": risk.band, "horizon_days": risk.horizon_days},
         "mrr": mrr,
         "revenue_at_risk": at_risk,
@@ -182,12 +200,32 @@ def history_face(line: Published, language: Language) -> Document:
     }
 
 
-def profile_face(profile: Profile, connected: frozenset[str]) -> Document:
-    """A profile, and which of its components the workspace has connected."""
+def profile_face(profile: Profile, connected: frozenset[str], own: Saved | None = None) -> Document:
+    """A profile whole, and which of its components the workspace has connected; of an `own` one what was said of it."""
     weights = {name: significant(weight) for name, weight in profile.weights.items()}
-    described: Document = msgspec.to_builtins(profile)
-    return described | {
+    said = {"own": own is not None, "since": _when(own.since) if own else None}
+    given = msgspec.Raw(own.given) if own is not None and own.given is not None else None
+    return described(profile) | {
         "weights": weights,
         "connected": [name for name in COMPONENTS if name in connected],
         "not_connected": [name for name in COMPONENTS if name not in connected],
+        **said,
+        "given": given,
+    }
+
+
+def said_face(said: Said, now: datetime) -> Document:
+    """An override as it was said, and how it ended."""
+    override = said.override
+    over = override.until if said.ended_at is None and override.until <= now else None
+    return {
+        "score": override.score,
+        "band": override.band,
+        "author": override.author,
+        "reason": override.reason,
+        "since": instant_text(override.since),
+        "until": instant_text(override.until),
+        "set_by": said.set_by,
+        "ended_at": _when(said.ended_at or over),
+        "ended_by": said.ended_by,
     }

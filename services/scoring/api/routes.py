@@ -1,4 +1,4 @@
-"""The routes: one subject's scores and their history, the board, its counts, and the profiles."""
+"""The routes of reading: one subject's scores and their history, the board, and its counts."""
 
 from datetime import UTC, datetime, timedelta
 from math import isfinite
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from jornada.access.grants import Principal
 from jornada.clock import Clock
 from jornada.events import Band, SubjectId, SubjectType
-from jornada.web import Gate, Limit, Problem, cursor_of, parse_reference, position_of
+from jornada.web import Gate, Limit, Problem, cursor_of, position_of
 from jornada.web.app import answer
 from jornada.web.pages import page
 from services.scoring.api.faces import (
@@ -18,39 +18,27 @@ from services.scoring.api.faces import (
     Language,
     history_face,
     instant_text,
-    profile_face,
     row_face,
     scores_face,
 )
+from services.scoring.api.subjects import KINDS, found
 from services.scoring.domain.scores import score
-from services.scoring.domain.shipped import SHIPPED
 from services.scoring.domain.since import since_last
 from services.scoring.store.reading import Position, Readings, Scored, Sort
 
 FURTHEST = timedelta(days=3_650)
 """How far ahead of now scores can be asked for."""
 
-_KINDS: dict[str, tuple[SubjectType, tuple[str, ...]]] = {
-    "customers": ("customer", ("user_id", "anonymous_id", "email")),
-    "accounts": ("account", ("account",)),
-}
-
 
 def serve(app: FastAPI, gate: Gate, readings: Readings, clock: Clock) -> None:
     """Adds scoring's reads."""
-    for kind in _KINDS:
+    for kind in KINDS:
         _serve_subject(app, gate, readings, clock, kind)
     _serve_lists(app, gate, readings)
 
 
 def _serve_subject(app: FastAPI, gate: Gate, readings: Readings, clock: Clock, kind: str) -> None:
-    type_, identifiers = _KINDS[kind]
-
-    async def found(principal: Principal, ref: str) -> Scored:
-        subject = await readings.find(principal.workspace, type_, parse_reference(ref, identifiers))
-        if subject is None:
-            raise Problem(404, "not_found", f"No such {type_}.")
-        return subject
+    type_ = KINDS[kind].type
 
     @app.get(f"/v1/{kind}/{{ref}}/scores", tags=["scores"], name=f"{type_}_scores")
     async def of_subject(
@@ -60,13 +48,14 @@ def _serve_subject(app: FastAPI, gate: Gate, readings: Readings, clock: Clock, k
         lang: Language = "en",
     ) -> Response:
         """Health, churn risk and upsell propensity with their reasons, now or at a later instant if nothing happens."""
-        subject = await found(principal, ref)
+        subject = await found(readings, principal, kind, ref)
         at = _instant(as_of, subject, clock.now())
         configuration = await readings.configuration(principal.workspace)
         whom = principal.workspace, subject.journey.subject_id
         before = await readings.before(*whom)
         since = None if before is None else since_last(subject.journey, before, configuration, at)
-        scores = score(subject.journey, configuration, at)
+        said = await readings.override(*whom)
+        scores = score(subject.journey, configuration, at, said)
         earlier = await readings.published(*whom, scores.as_of - timedelta(days=TREND_DAYS))
         return answer(scores_face(subject, scores, since, earlier, lang))
 
@@ -79,7 +68,7 @@ def _serve_subject(app: FastAPI, gate: Gate, readings: Readings, clock: Clock, k
         lang: Language = "en",
     ) -> Response:
         """What was published of the subject, newest first."""
-        subject = await found(principal, ref)
+        subject = await found(readings, principal, kind, ref)
         before = _version(cursor) if cursor else None
         lines = await readings.history(principal.workspace, subject.journey.subject_id, limit + 1, before)
         items = [history_face(line, lang) for line in lines[:limit]]
@@ -121,12 +110,6 @@ def _serve_lists(app: FastAPI, gate: Gate, readings: Readings) -> None:
             bands[each.band] += each.subjects
             stages.setdefault(each.stage, dict.fromkeys(bands, 0))[each.band] += each.subjects
         return answer({"total": sum(bands.values()), "bands": bands, "stages": stages})
-
-    @app.get("/v1/profiles", tags=["profiles"])
-    async def profiles(principal: Principal = Depends(gate.needs("read"))) -> Response:
-        """The health profiles: what counts, how much, and which components the workspace has connected."""
-        connected = (await readings.configuration(principal.workspace)).connected
-        return answer(page([profile_face(profile, connected) for profile in SHIPPED.values()], None))
 
 
 def _instant(text: str | None, subject: Scored, now: datetime) -> datetime:

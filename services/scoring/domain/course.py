@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from jornada.events import JourneySnapshot, Measures
+from services.scoring.domain import vetoes
 from services.scoring.domain.parts import Part
 from services.scoring.domain.parts.adoption import AdoptionCourse
 from services.scoring.domain.parts.commercial import commercial_course, contracted, unpaid_since
@@ -29,7 +30,7 @@ class Course:
     From each of its `turns` to the next every component only rises or only falls, and the cap stands or does not.
     """
 
-    __slots__ = ("_at_most", "cancels", "coverage", "overdue_from", "shares", "turns", "vetoed_from")
+    __slots__ = ("_at_most", "cancels", "coverage", "overdue_from", "own", "shares", "turns", "vetoed_from")
 
     def __init__(self, journey: JourneySnapshot, profile: Profile, connected: Collection[str]) -> None:
         weights = profile.weights
@@ -46,7 +47,9 @@ class Course:
         standing = 0 if self.cancels is not None else None
         begins = [each for each in (standing, self.overdue_from) if each is not None]
         self.vetoed_from = min(begins) if begins else None
-        self.turns = sorted({*begins, *(turn for _, part in parts for turn in part.turns())})
+        self.own = vetoes.standing(journey, profile.vetoes.own)
+        turns = (turn for _, part in parts for turn in part.turns())
+        self.turns = sorted({*begins, *turns, *(turn for each in self.own for turn in each.turns)})
 
     def values(self, at: int) -> list[float]:
         """The components' values, 0–1, in the order of `shares`."""
@@ -62,7 +65,8 @@ class Course:
     def capped(self, points: float, at: int) -> float:
         """What the vetoes at an instant leave of points."""
         vetoed = self.vetoed_from is not None and at >= self.vetoed_from
-        return min(points, self._at_most) if vetoed else points
+        caps = [each.veto.at_most for each in self.own if each.stands(at)]
+        return min([points, *caps, self._at_most] if vetoed else [points, *caps])
 
     def total(self, values: Sequence[float], at: int) -> float:
         """The score that values make under the vetoes, rounded as published."""

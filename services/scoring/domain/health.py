@@ -1,6 +1,8 @@
 """Health: 0–100, made of components whose points sum to it, under the vetoes, with its band and its reasons."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from jornada.events import Component, Health, JourneySnapshot, Reason
 from jornada.instants import micros
@@ -17,7 +19,7 @@ WITHOUT_BAND = frozenset({"visitor", "lead", "churned"})
 def health(journey: JourneySnapshot, course: Course, profile: Profile, at: datetime) -> Health:
     """Health at an instant at or after the journey's. `course` is the journey's under the same profile."""
     now = micros(at)
-    unknown = _unknown(journey, course, profile)
+    unknown = bandless(journey, course, profile)
     values = course.values(now)
     score = course.total(values, now) if course.shares else None
     components = [
@@ -41,7 +43,8 @@ def health(journey: JourneySnapshot, course: Course, profile: Profile, at: datet
     )
 
 
-def _unknown(journey: JourneySnapshot, course: Course, profile: Profile) -> Reason | None:
+def bandless(journey: JourneySnapshot, course: Course, profile: Profile) -> Reason | None:
+    """Why the subject has no band; None where it has one."""
     if journey.stage.name in WITHOUT_BAND:
         return reason("stage_has_no_band", stage=journey.stage.name)
     if not course.shares or course.coverage < profile.least_coverage:
@@ -80,16 +83,21 @@ LEAST_COST = 0.5
 
 
 def _vetoes(course: Course, rule: VetoRule, points: float, now: int) -> list[Reason]:
-    """The vetoes that hold. `points` is what the cap takes from the components' sum, told by the first of them."""
-    found: list[tuple[str, dict[str, object]]] = []
+    """The vetoes that hold. `points` is what the lowest cap takes from the sum, told by the first so low."""
+    found: list[tuple[float, Callable[[float], Reason]]] = []
     if course.cancels is not None:
         on = course.cancels.date().isoformat()
-        found.append(("cancellation" if micros(course.cancels) > now else "cancelled", {"on": on}))
+        code = "cancellation" if micros(course.cancels) > now else "cancelled"
+        found.append((rule.at_most, partial(_capped, code, rule.at_most, on=on)))
     if course.overdue_from is not None and now >= course.overdue_from:
         days = rule.overdue_days + whole_days(course.overdue_from, now)
-        found.append(("payment_overdue", {"days": days}))
-    taken = significant(min(rule.at_most - points, 0.0)) if found else 0.0
-    return [
-        reason(code, at_most=rule.at_most, points=0.0 if place else taken, **values)
-        for place, (code, values) in enumerate(found)
-    ]
+        found.append((rule.at_most, partial(_capped, "payment_overdue", rule.at_most, days=days)))
+    found += [(each.veto.at_most, each.because) for each in course.own if each.stands(now)]
+    caps = [at_most for at_most, _ in found]
+    lowest = caps.index(min(caps)) if caps else 0
+    taken = significant(min(min(caps, default=0.0) - points, 0.0))
+    return [because(taken if place == lowest else 0.0) for place, (_, because) in enumerate(found)]
+
+
+def _capped(code: str, at_most: float, points: float, **values: object) -> Reason:
+    return reason(code, at_most=at_most, points=points, **values)

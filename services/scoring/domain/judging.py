@@ -120,7 +120,8 @@ def dues(judged: Judged) -> Iterator[tuple[str, datetime]]:
         # What is on record of a journey that was judged before may be a later one's.
         band = standing.band if recorded is None or judged.repeated else recorded.band
         told_at = None if recorded is None else recorded.announce_at
-        due = announcing.earliest([_turns_at(judged.scores, name, standing, band), told_at])
+        again_at = judged.scores.again_at if name == HEALTH else None
+        due = announcing.earliest([_turns_at(judged.scores, name, standing, band), told_at, again_at])
         if due is not None:
             yield name, due
 

@@ -1,12 +1,14 @@
 """Health profiles as data: what counts, how much, and where the bands lie."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
 import msgspec
 
 from jornada.events import Band
+from jornada.rules import Condition
 from services.scoring.domain.bands import INFINITE, Bands
+from services.scoring.domain.words import STAGES
 
 ComponentName = Literal["adoption", "support", "feedback", "enablement", "commercial", "relationship"]
 COMPONENTS: tuple[ComponentName, ...] = get_args(ComponentName)
@@ -150,11 +152,58 @@ class RelationshipRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     enough: float = 1.0
 
 
+class When:
+    """A condition of jornada.rules as a field of a document."""
+
+    __slots__ = ("condition",)
+
+    def __init__(self, condition: Condition) -> None:
+        self.condition = condition
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, When) and self.condition == other.condition
+
+    def __hash__(self) -> int:
+        return hash(self.condition)
+
+
+class Texts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What people read, in English and in Brazilian Portuguese."""
+
+    en: str
+    pt_br: str = msgspec.field(name="pt-BR")
+
+
+class OwnVeto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """While `when` holds the whole score is at most `at_most`, and `because` says why."""
+
+    name: str
+    when: When
+    at_most: float
+    because: Texts
+
+
+class Applies(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom a profile is for: at one of the stages, in one of the segments and personas, while `when` holds.
+
+    What is left out holds of everybody.
+    """
+
+    stages: list[str] | None = None
+    segments: list[str] | None = None
+    personas: list[str] | None = None
+    when: When | None = None
+
+
 class VetoRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What caps the whole score at `at_most`: payment overdue for `overdue_days`, and a cancellation that stands."""
+    """What caps the whole score at `at_most`: payment overdue for `overdue_days`, and a cancellation that stands.
+
+    `own` are a workspace's, each with a cap of its own.
+    """
 
     at_most: float = 35.0
     overdue_days: int = 30
+    own: list[OwnVeto] = []
 
 
 class RiskRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -177,7 +226,10 @@ class RiskRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One way of valuing health. Weights are those of components that may be connected."""
+    """One way of valuing health. Weights are those of components that may be connected.
+
+    A workspace's own profile `applies` to some, the lowest `order` first, or stands in for a shipped one of its name.
+    """
 
     name: str
     version: int = 1
@@ -193,6 +245,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     thresholds: Thresholds = Thresholds()
     hysteresis: float = 5.0
     least_coverage: float = 0.5
+    order: int = 0
+    applies: Applies | None = None
 
     @property
     def bands(self) -> Bands:
@@ -232,6 +286,8 @@ def _laws(profile: Profile) -> Iterator[_Law]:
     yield "/enablement/steps", "must be 1 or more", profile.enablement.steps >= 1
     yield from _commercial(profile)
     yield from _relationship(profile.relationship)
+    yield from _own_vetoes(profile.vetoes.own)
+    yield from _applies(profile)
     yield "/risk", "must be 0 < yellow < red < 1", 0 < risk.yellow < risk.red < 1
     narrow = 0 <= risk.hysteresis < min(risk.yellow, risk.red - risk.yellow)
     yield "/risk/hysteresis", "must be 0 or more, and less than a band is wide", narrow
@@ -295,3 +351,33 @@ def _relationship(rule: RelationshipRule) -> Iterator[_Law]:
     yield "/relationship/neutral", "must be from 0 to 1", 0 <= rule.neutral <= 1
     yield "/relationship/half_life_days", f"must be one of {LADDER}", rule.half_life_days in LADDER
     yield "/relationship/enough", "must be above 0", 0 < rule.enough < INFINITE
+
+
+MOST_VETOES = 20
+MOST_NAMES = 100
+LONGEST = 200
+"""The most vetoes of one profile, names of one list, and characters of a name or text."""
+
+
+def _own_vetoes(own: Sequence[OwnVeto]) -> Iterator[_Law]:
+    yield "/vetoes/own", f"must be at most {MOST_VETOES}", len(own) <= MOST_VETOES
+    yield "/vetoes/own", "must have names that differ", len({each.name for each in own}) == len(own)
+    for place, each in enumerate(own):
+        at = f"/vetoes/own/{place}"
+        yield f"{at}/name", f"must have 1 to {LONGEST} characters", 1 <= len(each.name) <= LONGEST
+        yield f"{at}/at_most", "must be from 0 to 100", 0 <= each.at_most <= 100
+        for language, text in (("en", each.because.en), ("pt-BR", each.because.pt_br)):
+            told = bool(text.strip()) and len(text) <= LONGEST
+            yield f"{at}/because/{language}", f"must have 1 to {LONGEST} characters", told
+
+
+def _applies(profile: Profile) -> Iterator[_Law]:
+    yield "/order", "must be from -1000 to 1000", -1000 <= profile.order <= 1000
+    if profile.applies is None:
+        return
+    for name in ("stages", "segments", "personas"):
+        names: list[str] | None = getattr(profile.applies, name)
+        told = names is None or 1 <= len(names) <= MOST_NAMES
+        yield f"/applies/{name}", f"must name 1 to {MOST_NAMES}, or be left out", told
+    for place, stage in enumerate(profile.applies.stages or ()):
+        yield f"/applies/stages/{place}", f"must be one of {', '.join(sorted(STAGES))}", stage in STAGES

@@ -3,12 +3,19 @@
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
 from jornada.events import ChurnRisk, Health, JourneySnapshot, UpsellPropensity
+from jornada.instants import instant, micros
+from services.scoring.domain.ahead import crosses_over
+from services.scoring.domain.choosing import choices
 from services.scoring.domain.course import Course
+from services.scoring.domain.crossing import HORIZON_DAYS
 from services.scoring.domain.health import health
+from services.scoring.domain.overriding import Override, shown
 from services.scoring.domain.profiles import Profile
 from services.scoring.domain.risk import churn_risk
-from services.scoring.domain.shipped import shipped_for
+from services.scoring.domain.shapes import DAY
 from services.scoring.domain.upsell import upsell_propensity
 
 FOLD = 2
@@ -16,13 +23,20 @@ FOLD = 2
 
 
 class Configuration(NamedTuple):
-    """What a workspace has shown and said: `connected` are the components of which it has received anything."""
+    """What a workspace has shown and said: `connected` are the components of which it has received anything.
+
+    `own` are its profiles, those first that are asked first whether they apply.
+    """
 
     connected: frozenset[str]
+    own: tuple[Profile, ...] = ()
 
 
 class Scores(NamedTuple):
-    """What scoring says of one subject at `as_of`."""
+    """What scoring says of one subject at `as_of`: `health` as computed, and as it is `shown` under an override.
+
+    `again_at` is when another profile holds, or the override is over: then all must be said anew.
+    """
 
     as_of: datetime
     profile: Profile
@@ -30,23 +44,32 @@ class Scores(NamedTuple):
     health: Health
     churn_risk: ChurnRisk
     upsell_propensity: UpsellPropensity
+    shown: Health
+    again_at: datetime | None = None
 
 
-def score(journey: JourneySnapshot, configuration: Configuration, now: datetime) -> Scores:
+def score(
+    journey: JourneySnapshot, configuration: Configuration, now: datetime, override: Override | None = None
+) -> Scores:
     """The scores at `now`, or at the journey's own instant where that is later, by what its workspace says."""
+    connected, own = configuration
     at = max(now, journey.as_of)
-    profile = profile_of(journey, configuration)
-    course = Course(journey, profile, configuration.connected)
+    begin = micros(at)
+    chosen = choices(journey, own, connected, begin, begin + HORIZON_DAYS * DAY)
+    profile = chosen[0].profile
+    course = Course(journey, profile, connected)
     well = health(journey, course, profile, at)
+    if len(chosen) > 1 and well.band != "unknown":
+        well = msgspec.structs.replace(well, crosses=crosses_over(journey, chosen, connected, well.band))
     risk = churn_risk(well, course, profile, at)
-    return Scores(at, profile, course, well, risk, upsell_propensity(journey, well, at))
+    upsell = upsell_propensity(journey, well, at)
+    turns = [instant(each.since) for each in chosen[1:2]]
+    ends = [override.until] if override is not None and override.holds(at) else []
+    visible = shown(well, override, profile.thresholds, at)
+    return Scores(at, profile, course, well, risk, upsell, visible, min([*turns, *ends], default=None))
 
 
-def profile_of(journey: JourneySnapshot, configuration: Configuration) -> Profile:
-    """The profile by which a journey is scored."""
-    return shipped_for(journey.rules_base or journey.rules, configuration.connected)
-
-
-def course_of(journey: JourneySnapshot, configuration: Configuration) -> Course:
-    """Health as a function of time alone."""
-    return Course(journey, profile_of(journey, configuration), configuration.connected)
+def course_of(journey: JourneySnapshot, configuration: Configuration, at: int) -> Course:
+    """Health as a function of time alone, by the profile that holds at an instant (microseconds since 1970)."""
+    connected, own = configuration
+    return Course(journey, choices(journey, own, connected, at, at)[0].profile, connected)

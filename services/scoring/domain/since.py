@@ -53,10 +53,10 @@ class Since(NamedTuple):
 
 def since_last(journey: JourneySnapshot, before: Before, configuration: Configuration, now: datetime) -> Since | None:
     """The change from an earlier journey to `now`; None where one of the two has no known component."""
-    earlier, newer = course_of(before.journey, configuration), course_of(journey, configuration)
+    begin, end = micros(before.at), micros(max(now, journey.as_of))
+    earlier, newer = course_of(before.journey, configuration, begin), course_of(journey, configuration, end)
     if not earlier.shares or not newer.shares:
         return None
-    begin, end = micros(before.at), micros(max(now, journey.as_of))
     then, waited, at_last = (
         crossing.at(earlier, begin),
         crossing.at(earlier, end),

@@ -22,6 +22,8 @@ _STAGES_PT = {
     "churned": "perdido",
     "won_back": "reconquistado",
 }
+STAGES = frozenset(_STAGES_PT)
+"""The stages of a journey."""
 
 _BANDS_PT: dict[str, str] = {"green": "verde", "yellow": "amarela", "red": "vermelha", "unknown": "desconhecida"}
 

@@ -11,6 +11,7 @@ from jornada.events import Crossing, WorkspaceId, encode
 from services.scoring.domain.announcing import Recorded
 from services.scoring.domain.judging import Kept
 from services.scoring.domain.scores import Configuration
+from services.scoring.store import profiles
 
 
 async def recorded(connection: Connection, subjects: Collection[Subject]) -> dict[Subject, dict[str, Recorded]]:
@@ -97,8 +98,14 @@ async def configurations(
         await connection.execute(f"select {lock}(hashtextextended($1, 0))", f"scoring/{workspace}")
         if new:
             await _connect(connection, workspace, new, now)
-    connected = await _connected(connection, received)
-    return {workspace: Configuration(components) for workspace, components in connected.items()}
+    return await in_force(connection, received)
+
+
+async def in_force(connection: Connection, workspaces: Collection[WorkspaceId]) -> dict[WorkspaceId, Configuration]:
+    """What holds in each workspace."""
+    connected = await _connected(connection, workspaces)
+    own = await profiles.own(connection, workspaces)
+    return {workspace: Configuration(connected[workspace], own[workspace]) for workspace in workspaces}
 
 
 async def _connected(connection: Connection, workspaces: Collection[WorkspaceId]) -> dict[WorkspaceId, frozenset[str]]:
@@ -119,8 +126,17 @@ async def _connect(connection: Connection, workspace: WorkspaceId, components: C
         sorted(components),
         now,
     )
-    if status.endswith(" 0"):
-        return
+    if not status.endswith(" 0"):
+        await rescore_all(connection, workspace, now)
+
+
+async def alone(connection: Connection, workspace: WorkspaceId) -> None:
+    """Has who scores in the workspace wait for the end of this transaction."""
+    await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"scoring/{workspace}")
+
+
+async def rescore_all(connection: Connection, workspace: WorkspaceId, now: datetime) -> None:
+    """Has all subjects of a workspace scored again, though nothing happened to them."""
     await connection.execute(
         """insert into timers (workspace, subject, name, due_at)
            select workspace, id, $3, $2 from subjects where workspace = $1 and journey is not null order by id

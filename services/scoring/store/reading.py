@@ -6,11 +6,14 @@ from typing import Literal, NamedTuple
 
 import asyncpg
 
+from jornada.bus.publisher import Subject
 from jornada.db import Database
 from jornada.events import JourneySnapshot, Reason, ScoreSnapshot, SubjectId, SubjectType, WorkspaceId, decode
 from jornada.web import Reference
+from services.scoring.domain.overriding import Override
 from services.scoring.domain.scores import Configuration
 from services.scoring.domain.since import Before
+from services.scoring.store import facts, overrides
 
 Sort = Literal["revenue_at_risk", "health", "risk", "since"]
 _MERGES = 32
@@ -187,8 +190,25 @@ class Readings:
     async def configuration(self, workspace: WorkspaceId) -> Configuration:
         """What holds in a workspace."""
         async with self._database.transaction([workspace]) as connection:
-            rows = await connection.fetch("select component from connected where workspace = $1", workspace)
-        return Configuration(frozenset(row["component"] for row in rows))
+            return (await facts.in_force(connection, [workspace]))[workspace]
+
+    async def override(self, workspace: WorkspaceId, subject: SubjectId) -> Override | None:
+        """The override of a subject that nobody ended, if any; it may be over by time."""
+        async with self._database.transaction([workspace]) as connection:
+            found = await overrides.of(connection, [Subject(workspace, subject)])
+        return found.get(Subject(workspace, subject))
+
+    async def some(self, workspace: WorkspaceId, limit: int, after: SubjectId | None) -> Sequence[Scored]:
+        """Up to `limit` subjects by id, after the one named: a fair part of all, as ids are drawn from hashes."""
+        async with self._database.transaction([workspace]) as connection:
+            rows = await connection.fetch(
+                """select journey, score, revenue_at_risk from subjects
+                   where workspace = $1 and band is not null and ($2::uuid is null or id > $2) order by id limit $3""",
+                workspace,
+                after,
+                limit,
+            )
+        return [_scored(row) for row in rows]
 
 
 def _scored(row: asyncpg.Record, key: float = 0.0) -> Scored:

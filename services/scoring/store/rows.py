@@ -30,7 +30,7 @@ class _Whom(TypedDict):
 def snapshot_of(judged: Judged, version: int) -> ScoreSnapshot:
     journey, scores = judged.journey, judged.scores
     health = judged.recorded[HEALTH]
-    red = scores.health.band == health.band == "red"
+    red = scores.shown.band == health.band == "red"
     return ScoreSnapshot(
         workspace=journey.workspace,
         subject_type=journey.subject_type,
@@ -40,7 +40,7 @@ def snapshot_of(judged: Judged, version: int) -> ScoreSnapshot:
         as_of=scores.as_of,
         journey_version=journey.version,
         profile=scores.profile.label,
-        health=scores.health,
+        health=scores.shown,
         churn_risk=scores.churn_risk,
         upsell_propensity=scores.upsell_propensity,
         red_since=health.since if red else None,
@@ -62,8 +62,8 @@ def row_of(judged: Judged, version: int) -> Row:
         journey=encode(journey),
         score=encode(snapshot),
         as_of=scores.as_of,
-        band=scores.health.band,
-        health=scores.health.score,
+        band=scores.shown.band,
+        health=scores.shown.score,
         risk=risk,
         mrr=mrr,
         currency=billing.mrr.currency if billing is not None and billing.mrr is not None else None,
@@ -98,8 +98,8 @@ def history_of(judged: Judged, version: int) -> HistoryRow:
         scores.as_of,
         judged.journey.version,
         scores.profile.label,
-        scores.health.band,
-        scores.health.score,
+        scores.shown.band,
+        scores.shown.score,
         scores.churn_risk.probability,
         encode(top_reasons(scores.health)),
         FOLD,

@@ -175,7 +175,7 @@ async def name(connection: Connection, identifiers: Mapping[Subject, Sequence[Id
 async def forget(connection: Connection, subjects: Collection[Subject]) -> None:
     """Removes what is kept of erased subjects beside their version, and what waits to be told of them."""
     workspaces, ids = [each.workspace for each in subjects], [each.id for each in subjects]
-    for table in ("history", "recorded_bands", "crossings"):
+    for table in ("history", "recorded_bands", "crossings", "overrides"):
         await connection.execute(
             f"delete from {table} where (workspace, subject) in (select * from unnest($1::uuid[], $2::uuid[]))",  # noqa: S608
             workspaces,

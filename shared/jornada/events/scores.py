@@ -35,8 +35,28 @@ class Crosses(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Computed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Health as it was computed, beside what a person says instead."""
+
+    band: Band
+    score: float | None = None
+
+
+class Overridden(msgspec.Struct, frozen=True, kw_only=True):
+    """Who says what health is shown as, why, and from when until when."""
+
+    author: str
+    reason: str
+    since: datetime
+    until: datetime
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """0–100, higher is better: the sum of its components' points, under the vetoes. `coverage` is in 0–1."""
+    """0–100, higher is better: the sum of its components' points, under the vetoes. `coverage` is in 0–1.
+
+    While a person's word stands in for it, `override` says whose; `score` and `band` are theirs, and the sum is
+    `computed`, which `crosses` and all crossings go on from.
+    """
 
     band: Band
     coverage: float
@@ -45,6 +65,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     vetoes: list[Reason] = []
     crosses: Crosses | None = None
     unknown_because: Reason | None = None
+    computed: Computed | None = None
+    override: Overridden | None = None
 
 
 class Factor(msgspec.Struct, frozen=True, kw_only=True):
