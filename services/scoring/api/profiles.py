@@ -29,7 +29,7 @@ MOST = 50
 _LOOKED_AT = 500
 _PIECE = 25
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
-_EXAMPLE = {
+EXAMPLE = {
     "base": "saas",
     "weights": {"support": 0.3, "enablement": None},
     "adoption": {"least_gap_days": 14},
@@ -57,7 +57,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, readings: Readings, cloc
     @app.put("/v1/profiles/{name}", tags=["profiles"], responses=documents.refusals(_INVALID, _FULL))
     async def put(
         name: str,
-        document: Annotated[dict[str, Any], Body(examples=[_EXAMPLE])],
+        document: Annotated[dict[str, Any], Body(examples=[EXAMPLE])],
         principal: Principal = Depends(gate.needs("write")),
         dry_run: bool = False,
     ) -> Response:

@@ -11,6 +11,7 @@ from jornada.events.journeys import Membership
 from jornada.instants import micros
 from jornada.rules import Terms
 from services.journey.domain import view as journeys_view
+from services.journey.domain.vocabulary import ALL_KINDS
 from services.scoring.domain.choosing import choices
 from services.scoring.domain.course import Course
 from services.scoring.domain.crossing import band_at
@@ -177,7 +178,7 @@ def test_what_a_published_journey_is_asked_has_the_names_that_journey_knows() ->
     theirs: Terms = journeys_view.TERMS
     assert (TERMS.measures, TERMS.dates, TERMS.stages) == (theirs.measures, theirs.dates, theirs.stages)
     assert TERMS.half_lives == theirs.half_lives
-    assert all(kind in TERMS.kinds for kind in journeys_view.ALL_KINDS)
+    assert all(kind in TERMS.kinds for kind in ALL_KINDS)
     assert "Sign in" not in TERMS.kinds
 
 

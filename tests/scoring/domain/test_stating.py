@@ -16,7 +16,9 @@ from services.scoring.domain.stating import decoded, described, encoded, stated
 from tests.scoring.conditions import conditions
 from tests.scoring.journeys import connections, journeys, later
 
-_STRANGE = st.sampled_from((float("nan"), float("inf"), 5e-324, 1e300, -1.0, 10**30, True, "x", "\ud800", [], {}, None))
+_STRANGE: st.SearchStrategy[Any] = st.sampled_from(
+    (float("nan"), float("inf"), 5e-324, 1e300, -1.0, 10**30, True, "x", "\ud800", [], {}, None)
+)
 _NUMBERS = st.floats(0, 100) | st.integers(0, 40) | st.sampled_from((7, 14, 30, 60, 90, 0.5, 0.05))
 
 
