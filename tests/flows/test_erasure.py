@@ -76,6 +76,7 @@ async def faces_of(system: System, references: Collection[str]) -> dict[str, int
             ("journey", "/merges"),
             ("scoring", "/scores"),
             ("scoring", "/scores/history"),
+            ("scoring", "/overrides"),
             ("notify", "/decisions"),
             ("notify", "/messages"),
         ):

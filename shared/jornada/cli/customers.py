@@ -51,6 +51,8 @@ async def _scores(scoring: Sister, path: str) -> AsyncIterator[str]:
         yield _line("scores", await scoring.ask("GET", f"{path}/scores"))
         async for item in _items(scoring, f"{path}/scores/history"):
             yield _line("score", item)
+        async for item in _items(scoring, f"{path}/overrides"):
+            yield _line("override", item)
     except Refused as error:
         if error.code != "not_found":
             raise
