@@ -12,9 +12,9 @@ from jornada.instants import micros
 from jornada.rules import Terms
 from services.journey.domain import view as journeys_view
 from services.journey.domain.vocabulary import ALL_KINDS
+from services.scoring.domain import crossing
 from services.scoring.domain.choosing import choices
 from services.scoring.domain.course import Course
-from services.scoring.domain.crossing import band_at
 from services.scoring.domain.health import bandless
 from services.scoring.domain.overriding import Override
 from services.scoring.domain.profiles import Profile
@@ -81,7 +81,7 @@ def band(snapshot: JourneySnapshot, configuration: Configuration, at: datetime) 
     now = micros(at)
     profile = choices(snapshot, own_ones, connected, now, now)[0].profile
     course = Course(snapshot, profile, connected)
-    return "unknown" if bandless(snapshot, course, profile) else band_at(course, profile.thresholds, now)
+    return "unknown" if bandless(snapshot, course, profile) else profile.bands.band(crossing.at(course, now))
 
 
 POLLS = [each * MINUTE for each in range(1_440)] + [each * DAY / 4 for each in range(4, 400)]

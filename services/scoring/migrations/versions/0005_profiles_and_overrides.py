@@ -4,8 +4,8 @@ from alembic import op
 
 from jornada.db.schema import isolated
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 _TABLES = {
     "profiles": """
