@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 from jornada.bus.carrier import BusUnavailable
 from jornada.bus.publisher import Publisher, Subject
@@ -64,6 +65,9 @@ async def due(
     return {SubjectId(row["subject"]): row["due_at"] for row in rows}
 
 
+_FIRST = Timer(WorkspaceId(UUID(int=0)), SubjectId(UUID(int=0)), "", datetime.min.replace(tzinfo=UTC))
+
+
 class Fire(Protocol):
     """What a service does when timers are due."""
 
@@ -108,33 +112,40 @@ class Ticker:
         self._most = most
 
     async def run(self) -> None:
-        """Looks every half second, for ever; at once again while there is more."""
+        """Looks every half second, for ever."""
         while True:
             try:
-                fired = await self.tick()
+                await self.tick()
             except (BusUnavailable, Unavailable, Conflict) as error:
                 _log.warning("timers.waiting", service=self._database.service, error=str(error))
-                fired = 0
-            if fired < self._most:
-                await asyncio.sleep(self._every)
+            await asyncio.sleep(self._every)
 
     async def tick(self) -> int:
-        """Fires what is due and before which the log is folded; returns how many there were, 0 if none could fire.
+        """Fires what is due and before which the log is folded, a part at a time, the earliest first.
 
-        Raises BusUnavailable, Unavailable, Conflict.
+        Goes once through all of it, past what others hold. Returns how many fired. Raises BusUnavailable, Unavailable,
+        Conflict.
         """
-        due = await self._due(self._clock.now())
+        due = await self._due(self._clock.now(), _FIRST)
         if not due:
             return 0
         folded_until = await self._folded_until()
-        ready = [timer for timer in due if timer.due_at <= folded_until]
-        return len(ready) if ready and await self._fired(ready) else 0
+        fired = 0
+        while ready := [timer for timer in due if timer.due_at <= folded_until]:
+            fired += await self._fired(ready)
+            if len(ready) < self._most:
+                break
+            due = await self._due(folded_until, ready[-1])
+        return fired
 
-    async def _due(self, now: datetime) -> list[Timer]:
+    async def _due(self, until: datetime, after: Timer) -> list[Timer]:
         async with self._database.transaction(role=f"jornada_{self._database.service}_clock") as connection:
             rows = await connection.fetch(
-                "select workspace, subject, name, due_at from timers where due_at <= $1 order by due_at limit $2",
-                now,
+                """select workspace, subject, name, due_at from timers
+                   where due_at <= $1 and (due_at, workspace, subject, name) > ($5, $2, $3, $4)
+                   order by due_at, workspace, subject, name limit $6""",
+                until,
+                *after,
                 self._most,
             )
         return [Timer(row["workspace"], row["subject"], row["name"], row["due_at"]) for row in rows]
@@ -143,7 +154,9 @@ class Ticker:
         async with self._database.transaction({timer.workspace for timer in ready}) as connection:
             subjects = await self._hold(connection, {Subject(timer.workspace, timer.subject) for timer in ready})
             held = await _standing(connection, [each for each in ready if Subject(*each[:2]) in subjects])
-            changed = await self._fire(connection, held) if held else {}
+            if not held:
+                return 0
+            changed = await self._fire(connection, held)
             if changed:
                 await self._publisher.mark(connection, changed)
         metrics.TIMERS_FIRED.labels(self._database.service).inc(len(held))
