@@ -85,7 +85,7 @@ class Ours:
         await self._bus.start()
         await self._database.start()
         parts = {"bus": self._bus, "database": self._database, "clock": self._clock}
-        lag = LagMeter(**parts, group=GROUP, topics=[TOUCHPOINTS.name], also_due=["refolds"])  # type: ignore[arg-type]
+        lag = LagMeter(**parts, group=GROUP, topics=[TOUCHPOINTS.name], queues=["refolds"])  # type: ignore[arg-type]
         ticker = Ticker(
             database=self._database,
             publisher=self._publisher,

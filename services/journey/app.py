@@ -77,7 +77,7 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
         clock=clock,
         batch=settings.journey_batch,
     )
-    lag = LagMeter(bus=bus, database=database, group=GROUP, topics=READ, clock=clock, also_due=["refolds"])
+    lag = LagMeter(bus=bus, database=database, group=GROUP, topics=READ, clock=clock, queues=["refolds"])
     ticker = Ticker(
         database=database,
         publisher=publisher,

@@ -21,11 +21,11 @@ from jornada.web import Check, Gate, application
 from jornada.web.app import serve_dead_letters
 from services.scoring.api import overrides, profiles, routes
 from services.scoring.settings import Settings
-from services.scoring.sisters import JourneyLag
+from services.scoring.sisters import Following, JourneyLag
 from services.scoring.store import subjects
 from services.scoring.store.reading import Readings
 from services.scoring.store.subjects import PostgresScores
-from services.scoring.worker import Folding, waiting_for
+from services.scoring.worker import Folding
 
 GROUP = "scoring"
 _DESCRIPTION = "Says how well it is going with each customer and account, how it will go, and why."
@@ -64,7 +64,7 @@ def wired(
         clock=clock,
         hold=subjects.held,
         fire=folding.fire,
-        folded_until=waiting_for(lag.folded_until, journey_waits, clock),
+        folded_until=Following(journey_waits, lag.partitions, clock).scored_until,
     )
     checks: dict[str, Check] = {"process": health.check, "postgres": _postgres(database)}
     app = application("scoring", _DESCRIPTION, checks=checks, lag=lag)

@@ -1,9 +1,14 @@
-"""Asks journey how far behind the stream it is."""
+"""Asks journey how far behind the stream it is, and tells until when all that it told is scored."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import httpx
 
+from jornada.bus.carrier import Partition
+from jornada.bus.lag import PartitionLag
+from jornada.clock import Clock
 from jornada.db import Unavailable
 
 
@@ -21,7 +26,7 @@ class JourneyLag:
         await self._client.aclose()
 
     async def oldest_waiting_seconds(self) -> float:
-        """The age of the oldest record that journey has still to fold. Raises Unavailable: then nobody knows."""
+        """The age of the oldest record of which journey has not told all. Raises Unavailable: then nobody knows."""
         try:
             response = await self._client.get("/v1/lag")
             response.raise_for_status()
@@ -29,3 +34,46 @@ class JourneyLag:
             return float(document["oldest_waiting_seconds"])
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise Unavailable(f"journey does not say how far it is: {type(error).__name__}") from error
+
+
+class _Ahead(NamedTuple):
+    """Journey had told of everything before `until` when its topic ended here."""
+
+    until: datetime
+    ends: dict[Partition, int]
+
+
+class Following:
+    """What scoring's timers wait for: that everything is scored which journey had told of touchpoints before them.
+
+    A journey is appended after the touchpoints that it tells of, who knows by how much. So the age of what waits here
+    says nothing of them: journey is asked, and then what it had published by then is waited for.
+    """
+
+    def __init__(
+        self,
+        journey_waits: Callable[[], Awaitable[float]],
+        partitions: Callable[[], Awaitable[Sequence[PartitionLag]]],
+        clock: Clock,
+    ) -> None:
+        self._journey_waits = journey_waits
+        self._partitions = partitions
+        self._clock = clock
+        self._until = datetime.min.replace(tzinfo=UTC)
+        self._ahead: _Ahead | None = None
+
+    async def scored_until(self) -> datetime:
+        """The instant before which every touchpoint appended is scored. Raises BusUnavailable, Unavailable."""
+        if self._ahead is not None:
+            self._pass(self._ahead, await self._partitions())
+        if self._ahead is None:
+            asked_at = self._clock.now()
+            until = asked_at - timedelta(seconds=await self._journey_waits())
+            partitions = await self._partitions()
+            self._ahead = _Ahead(until, {Partition(each.topic, each.partition): each.end for each in partitions})
+            self._pass(self._ahead, partitions)
+        return self._until
+
+    def _pass(self, ahead: _Ahead, partitions: Sequence[PartitionLag]) -> None:
+        if all(each.position >= ahead.ends.get(Partition(each.topic, each.partition), 0) for each in partitions):
+            self._until, self._ahead = max(self._until, ahead.until), None

@@ -1,7 +1,7 @@
 """The stream side of scoring: journeys in, scores and crossings out, and timers for what silence changes."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import TypeGuard
 
 from jornada.bus import timers
@@ -137,20 +137,6 @@ class Folding:
 def _lives(event: JourneyEvent) -> TypeGuard[JourneySnapshot]:
     """Whether there is anything to score; who has no touchpoints left may get them back."""
     return isinstance(event, JourneySnapshot) and event.touchpoints > 0
-
-
-def waiting_for(
-    own: Callable[[], Awaitable[datetime]], journey_waits: Callable[[], Awaitable[float]], clock: Clock
-) -> Callable[[], Awaitable[datetime]]:
-    """Gives the instant before which all is folded; `journey_waits` asks how many seconds journey's oldest waits."""
-
-    async def folded_until() -> datetime:
-        asked_at = clock.now()
-        # Journey first: what it publishes while we ask is then still seen as waiting for us.
-        journeys = asked_at - timedelta(seconds=await journey_waits())
-        return min(journeys, await own())
-
-    return folded_until
 
 
 async def _judged(

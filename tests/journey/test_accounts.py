@@ -1,5 +1,6 @@
 """Accounts of many people: told by buckets as they would be from every share, and never much work at once."""
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jornada.db import Database
+from jornada.db.since import tell_since
 from jornada.events import JourneySnapshot, SubjectId, Touchpoint, decode, encode, new_id
 from services.journey.domain import folding, people
 from services.journey.domain import state as states
@@ -21,7 +23,7 @@ from services.journey.domain.reading import Reading
 from services.journey.domain.rules import SHOP, SUBSCRIPTION
 from services.journey.domain.state import FOLD, State, value_days
 from services.journey.store import accounts, buckets, in_force
-from services.journey.worker import bucketing
+from services.journey.worker import bucketing, refolding
 from tests.conftest import DatabaseFactory
 from tests.journey.makes import Folding, at, day_of, touchpoint
 from tests.journey.test_order import shuffled, stories
@@ -429,3 +431,47 @@ async def test_an_account_is_seen_as_it_was_however_many_its_people_are(
     assert [each.touchpoints for each in once if each is not None] == [3, 14, 18]
     monkeypatch.setattr("services.journey.store.portraits.MOST_PEOPLE", 2)
     assert [await folding_.told("account", "acme", at(days)) for days in (0.025, 1.045, 9)] == once
+
+
+async def test_whom_a_record_concerns_is_told_before_all_whom_new_rules_do_and_keeps_how_long_it_has_waited(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refolding, "MOST_AT_ONCE", 1)
+    folding = Folding(database)
+    await folding.fold(*team(2))
+    while await folding.refolder.work():
+        pass
+    account = await folding.id_of("account", "acme")
+    assert account is not None
+    async with database.transaction([folding.workspace]) as connection:
+        await in_force.choose(connection, folding.workspace, SHOP)
+        await accounts.claim(connection, folding.workspace, [account])
+        await tell_since(connection, at(3))
+        await accounts.enqueue(connection, folding.workspace, [account])
+    folding.topic.delays = [0.5]
+    working = asyncio.create_task(folding.refolder.work())
+    await asyncio.sleep(0.3)
+    async with database.transaction([folding.workspace]) as connection:
+        rows = await connection.fetch("select subject, since from unpublished")
+        waiting = await connection.fetch("select since from refolds")
+    assert [tuple(row) for row in rows] == [(account, at(3))]
+    assert [row["since"] for row in waiting] == [None, None], "and nobody waits for those"
+    await working
+
+
+async def test_an_account_that_takes_several_rounds_waits_since_its_record_until_it_is_told(
+    database: Database, by_twos: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucketing, "MOST_SHARES", 0)
+    folding = Folding(database)
+    await folding.fold(*team(5))
+    account = await folding.id_of("account", "acme")
+    assert account is not None
+    async with database.transaction([folding.workspace]) as connection:
+        await connection.execute("update refolds set since = $1", at(3))
+    await folding.refolder.work()
+    async with database.transaction([folding.workspace]) as connection:
+        assert await connection.fetchval("select min(since) from refolds") == at(3), "it is not told yet"
+    monkeypatch.setattr(bucketing, "MOST_SHARES", 2_000)
+    while await folding.refolder.work():
+        pass

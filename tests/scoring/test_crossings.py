@@ -1,13 +1,21 @@
 """A crossing is told exactly once, by what happens or by silence, never by history; a rebuild makes none."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import cast
 
 import pytest
 
+from jornada.bus.carrier import Bus, Partition
+from jornada.bus.lag import LagMeter, PartitionLag
+from jornada.clock import SetClock
 from jornada.db import Unavailable
+from jornada.db.since import tell_since
 from jornada.events import Billing, JourneySnapshot, Measures, Support, derived_id
-from services.scoring.worker import waiting_for
+from services.journey.store import accounts
+from services.scoring.sisters import Following
+from tests.conftest import DatabaseFactory
 from tests.scoring.harness import Scoring
 from tests.scoring.journeys import ALL, AT, score, subject_id, use
 
@@ -108,27 +116,28 @@ async def test_silence_is_not_lost_when_something_that_is_not_live_is_seen_befor
 async def test_a_timer_waits_for_what_is_in_the_log_here_and_at_journey(scoring: Scoring) -> None:
     await scoring.seen(scoring.journey())
     due = (await scoring.due())["health"]
-    own_waits, journey_waits = [timedelta(0)], [3600.0]
+    position, end, journey_waits = [1], [1], [3600.0]
 
-    async def own() -> datetime:
-        return scoring.clock.at - own_waits[-1]
+    async def own() -> list[PartitionLag]:
+        return [PartitionLag("journeys", 0, position[-1], end[-1])]
 
     async def journey() -> float:
         if journey_waits[-1] < 0:
             raise Unavailable("no answer")
         return journey_waits[-1]
 
-    gate = waiting_for(own, journey, scoring.clock)
+    gate = Following(journey, own, scoring.clock).scored_until
     assert await scoring.pass_to(due + HOUR - timedelta(seconds=1), gate) == 0
-    own_waits.append(2 * HOUR)
+    end.append(2)
     journey_waits.append(0.0)
     assert await scoring.pass_to(due + HOUR, gate) == 0
-    own_waits.append(timedelta(0))
+    position.append(2)
+    end.append(3)
     journey_waits.append(-1.0)
     with pytest.raises(Unavailable):
         await scoring.pass_to(due + HOUR, gate)
     journey_waits.append(0.0)
-    assert await scoring.pass_to(due + HOUR, gate) > 0
+    assert await scoring.pass_to(due + HOUR, gate) > 0, "what was appended since we asked tells of later touchpoints"
 
 
 async def test_churn_risk_has_crossings_of_its_own_at_their_exact_instants_and_tells_nobody(scoring: Scoring) -> None:
@@ -204,3 +213,42 @@ async def test_a_crossing_that_fell_due_during_a_rebuild_is_told_at_its_own_inst
     await scoring.seen(scoring.journey())
     await scoring.pass_to(red_at + DAY)
     assert [(each.to, each.at) for each in scoring.crossings()][1:] == [("red", red_at)]
+
+
+async def test_an_accounts_timer_waits_for_a_touchpoint_that_is_folded_and_not_yet_added_to_it(
+    scoring: Scoring, database_for: DatabaseFactory
+) -> None:
+    await scoring.seen(scoring.journey("acme", type_="account"))
+    due = min((await scoring.due()).values())
+    journey = await database_for("journey")
+    bus = cast(Bus, Quiet())
+    clock = SetClock(due + HOUR)
+    lag = LagMeter(bus=bus, database=journey, group="journey", topics=["t"], clock=clock, queues=["refolds"])
+
+    async def waits() -> float:
+        return (await lag.read()).oldest_waiting_seconds
+
+    async def own() -> list[PartitionLag]:
+        return []
+
+    gate = Following(waits, own, clock).scored_until
+    account = subject_id("acme")
+    async with journey.transaction([scoring.workspace]) as connection:
+        await tell_since(connection, due - timedelta(seconds=1))
+        await accounts.enqueue(connection, scoring.workspace, [account])
+    assert await scoring.pass_to(due + HOUR, gate) == 0
+    async with journey.transaction([scoring.workspace]) as connection:
+        await accounts.claim(connection, scoring.workspace, [account])
+    assert await scoring.pass_to(due + HOUR, gate) == 1
+
+
+class Quiet:
+    """A stream on which there is nothing."""
+
+    carrier = "quiet"
+
+    async def ends(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        return {}
+
+    async def committed(self, group: str, topics: Sequence[str]) -> Mapping[Partition, int]:
+        return {}

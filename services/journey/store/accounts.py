@@ -1,10 +1,12 @@
 """What people add to their accounts, one row each, and the queue of subjects to be folded again."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from jornada.db import Connection
+from jornada.db.since import SINCE
 from jornada.events import SubjectId, WorkspaceId, decode, encode
 from services.journey.domain.buckets import within
 from services.journey.domain.state import EMPTY, FOLD, State
@@ -125,24 +127,41 @@ async def by_customer(
     return {(SubjectId(row["account"]), SubjectId(row["customer"])): _state(row["share"], vocabulary) for row in rows}
 
 
-async def enqueue(connection: Connection, workspace: WorkspaceId, subjects: Collection[SubjectId]) -> None:
-    """Asks for subjects to be folded again. Those who ask never wait for each other."""
+async def enqueue(
+    connection: Connection, workspace: WorkspaceId, subjects: Collection[SubjectId], since: datetime | None = None
+) -> None:
+    """Asks for subjects to be folded again. Those who ask never wait for each other.
+
+    It has waited `since`, else since the earliest record of which the transaction tells; where this tells of none
+    nothing has happened that a timer must wait for.
+    """
     await connection.execute(
-        "insert into refolds (workspace, subject) select $1, * from unnest($2::uuid[])", workspace, sorted(subjects)
+        f"insert into refolds (workspace, subject, since) select $1, *, coalesce($3, {SINCE}) from unnest($2::uuid[])",  # noqa: S608 - our own
+        workspace,
+        sorted(subjects),
+        since,
     )
 
 
-async def claim(connection: Connection, workspace: WorkspaceId, subjects: Collection[SubjectId]) -> set[SubjectId]:
-    """Takes what is asked for of these subjects and nobody else has taken; returns whom it is about."""
+class Claimed(NamedTuple):
+    """Whom what was asked for is about, and since when the earliest of it has waited; None if it tells of no record."""
+
+    subjects: set[SubjectId]
+    since: datetime | None
+
+
+async def claim(connection: Connection, workspace: WorkspaceId, subjects: Collection[SubjectId]) -> Claimed:
+    """Takes what is asked for of these subjects and nobody else has taken."""
     rows = await connection.fetch(
         """delete from refolds where workspace = $1 and (subject, sequence) in (
                select subject, sequence from refolds where workspace = $1 and subject = any($2)
                order by subject, sequence for update skip locked)
-           returning subject""",
+           returning subject, since""",
         workspace,
         list(subjects),
     )
-    return {SubjectId(row["subject"]) for row in rows}
+    since = min((row["since"] for row in rows if row["since"] is not None), default=None)
+    return Claimed({SubjectId(row["subject"]) for row in rows}, since)
 
 
 def _state(share: bytes, vocabulary: int) -> State | None:

@@ -9,6 +9,7 @@ from jornada.bus.carrier import BusUnavailable
 from jornada.bus.publisher import Publisher, Subject
 from jornada.clock import Clock
 from jornada.db import Conflict, Connection, Database, Unavailable
+from jornada.db.since import tell_since
 from jornada.events import SubjectId, WorkspaceId
 from jornada.observe import logs
 from services.journey.domain.segments import InForce, Walk, resumed
@@ -24,6 +25,7 @@ from services.journey.worker.settling import Held
 _log = logs.get(__name__)
 
 MOST = 500
+MOST_AT_ONCE = 2_000
 MOST_ACCOUNTS = 10
 
 
@@ -39,18 +41,24 @@ class Refolder:
     async def run(self) -> None:
         """Looks once a second, for ever; when all are folded that waited, asks for more of an older fold."""
         while True:
+            looked_at = self._clock.monotonic()
             try:
-                await self.work()
-                await self._backfill.ask()
+                if await self.work() < MOST_AT_ONCE:
+                    await self._backfill.ask()
             except (BusUnavailable, Unavailable, Conflict) as error:
                 _log.warning("refolds.waiting", error=str(error))
-            await asyncio.sleep(1)
+            await asyncio.sleep(max(0.0, looked_at + 1 - self._clock.monotonic()))
 
     async def work(self) -> int:
-        """Folds whoever is in the queue now, once; returns how many. Raises BusUnavailable, Unavailable, Conflict."""
+        """Folds some of those in the queue, once; returns how many. Raises BusUnavailable, Unavailable, Conflict.
+
+        Whoever a touchpoint concerns comes first, for timers wait for them; then the others, as they were asked for.
+        """
         async with self._database.transaction(role=f"jornada_{self._database.service}_clock") as connection:
-            rows = await connection.fetch("select distinct workspace, subject from refolds")
-        waiting = by_workspace([Subject(row["workspace"], row["subject"]) for row in rows])
+            rows = await connection.fetch(
+                "select workspace, subject from refolds order by since, sequence limit $1", MOST_AT_ONCE
+            )
+        waiting = by_workspace(list(dict.fromkeys(Subject(row["workspace"], row["subject"]) for row in rows)))
         done = 0
         for workspace, ids in waiting.items():
             for start in range(0, len(ids), MOST):
@@ -74,11 +82,12 @@ class Refolder:
     async def _work(self, workspace: WorkspaceId, ids: Sequence[SubjectId]) -> int:
         async with self._database.transaction([workspace]) as connection:
             claimed = await accounts.claim(connection, workspace, ids)
-            changed = await refold(connection, workspace, dict.fromkeys(claimed, self._clock.now()))
+            await tell_since(connection, claimed.since)
+            changed = await refold(connection, workspace, dict.fromkeys(claimed.subjects, self._clock.now()))
             if changed:
                 await self._publisher.mark(connection, changed)
         await self._publisher.publish(list(changed))
-        return len(claimed)
+        return len(claimed.subjects)
 
 
 async def refold(
@@ -136,14 +145,19 @@ async def _accounts(
     groups: Mapping[SubjectId, str],
     as_of: Mapping[SubjectId, datetime],
 ) -> list[Held]:
-    held, unfinished = [], set()
+    held, unfinished, behind = [], set(), set()
     for account in sorted(groups):
         allowance, of = Allowance(), bucketing.bucketed(workspace, force, account)
         made = await bucketing.whole(connection, force, of, groups[account], allowance)
         if made is not None:
             held.append(Held(account, "account", made.state, 0, as_of[account], made.people))
-        if made.is_behind if made is not None else allowance.is_spent:
+            if made.is_behind:
+                behind.add(account)
+        elif allowance.is_spent:
             unfinished.add(account)
     if unfinished:
         await accounts.enqueue(connection, workspace, unfinished)
+    for account in behind:
+        # It is told as it was a moment ago: one whose people never rest would else hold timers back for ever.
+        await accounts.enqueue(connection, workspace, [account], as_of[account])
     return held

@@ -23,7 +23,8 @@ class PartitionLag(msgspec.Struct, frozen=True):
 class Lag(msgspec.Struct, frozen=True):
     """`caught_up` only if all that was acked before the question is committed and published and nothing is due.
 
-    `oldest_waiting_seconds` is the age of the oldest record still to be worked on, 0 if none waits.
+    `oldest_waiting_seconds` is the age of the oldest record of which not all is told yet: it is still to be worked on,
+    what it asked for lies in a queue, or what came of it is unpublished; 0 if there is none.
     `due` counts timers, snapshots and outbox records whose time has come.
     """
 
@@ -34,7 +35,11 @@ class Lag(msgspec.Struct, frozen=True):
 
 
 class LagMeter:
-    """Measures one service's lag over all its replicas. `also_due` are further tables of work to be done."""
+    """Measures one service's lag over all its replicas.
+
+    `queues` are further tables of work to be done: a row has waited `since`, null where it tells of no record.
+    `also_due` are tables of work that tells of none.
+    """
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class LagMeter:
         group: str,
         topics: Sequence[str],
         clock: Clock,
+        queues: Sequence[str] = (),
         also_due: Sequence[str] = (),
     ) -> None:
         self._bus = bus
@@ -51,23 +57,30 @@ class LagMeter:
         self._group = group
         self._topics = tuple(topics)
         self._clock = clock
+        self._queues = ("unpublished", "outbox", *queues)
         self._also_due = tuple(also_due)
 
     async def read(self) -> Lag:
         """The lag now. Raises BusUnavailable, Unavailable: then nobody knows."""
-        partitions = await self._partitions()
-        oldest = await self._oldest(partitions)
-        due = await self._due()
+        partitions = await self.partitions()
+        unread = await self._oldest(partitions)
+        # Only then the tables: what is read and asks for more meanwhile is still seen as waiting.
+        due, queued = await self._due()
+        oldest = min((each for each in (unread, queued) if each is not None), default=None)
         waiting = 0.0 if oldest is None else max((self._clock.now() - oldest).total_seconds(), 0.001)
-        return Lag(oldest is None and due == 0, round(waiting, 3), partitions, due)
+        return Lag(unread is None and due == 0, round(waiting, 3), partitions, due)
 
     async def folded_until(self) -> datetime:
-        """The instant before which everything appended is folded and published. Raises as `read`."""
+        """The instant before which everything appended is folded, though it may lie in a queue. Raises as `read`.
+
+        What a service's own timers wait for: who fires one folds what is queued of its subject.
+        """
         asked_at = self._clock.now()
-        oldest = await self._oldest(await self._partitions())
+        oldest = await self._oldest(await self.partitions())
         return asked_at if oldest is None else min(asked_at, oldest)
 
-    async def _partitions(self) -> list[PartitionLag]:
+    async def partitions(self) -> list[PartitionLag]:
+        """Where the group stands, and where the log ends. Raises as `read`."""
         ends = await self._bus.ends(self._topics)
         positions = await self._positions()
         return [
@@ -88,12 +101,16 @@ class LagMeter:
         }
         return await self._bus.oldest(behind) if behind else None
 
-    async def _due(self) -> int:
-        further = "".join(f" + (select count(*) from {table})" for table in self._also_due)  # noqa: S608 - own names
+    async def _due(self) -> tuple[int, datetime | None]:
+        """How much is due, and since when the oldest of what is queued has waited. One look: it passes from queue to
+        queue in one transaction, and must be seen in either.
+        """
+        counts = "".join(f" + (select count(*) from {table})" for table in (*self._queues, *self._also_due))  # noqa: S608
+        oldest = ", ".join(f"(select min(since) from {table})" for table in self._queues)  # noqa: S608 - own names
         async with self._database.transaction(role=f"jornada_{self._database.service}_clock") as connection:
-            count: int = await connection.fetchval(
-                "select (select count(*) from unpublished) + (select count(*) from outbox)"  # noqa: S608 - own names
-                f" + (select count(*) from timers where due_at <= $1){further}",
+            row = await connection.fetchrow(
+                f"select (select count(*) from timers where due_at <= $1){counts} as due, least({oldest}) as oldest",  # noqa: S608
                 self._clock.now(),
             )
-        return count
+        assert row is not None
+        return row["due"], row["oldest"]

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from jornada.bus.carrier import Bus, BusUnavailable, Record, Tombstone
 from jornada.db import Connection, Database, Unavailable
+from jornada.db.since import SINCE
 from jornada.events import SubjectId, WorkspaceId
 from jornada.observe import logs
 
@@ -54,10 +55,12 @@ class Publisher:
     async def mark(self, connection: Connection, versions: Mapping[Subject, int]) -> None:
         """Notes, within the transaction that changed them, subjects that no redelivered record would publish again."""
         await connection.execute(
-            """insert into unpublished (workspace, subject, version)
-               select * from unnest($1::uuid[], $2::uuid[], $3::bigint[]) order by 1, 2
-               on conflict (workspace, subject) do update
-               set version = greatest(unpublished.version, excluded.version), since = clock_timestamp()""",
+            f"""insert into unpublished (workspace, subject, version, since)
+                select *, coalesce({SINCE}, clock_timestamp())
+                from unnest($1::uuid[], $2::uuid[], $3::bigint[]) order by 1, 2
+                on conflict (workspace, subject) do update
+                set version = greatest(unpublished.version, excluded.version),
+                    since = least(unpublished.since, excluded.since)""",  # noqa: S608 - our own
             [subject.workspace for subject in versions],
             [subject.id for subject in versions],
             list(versions.values()),

@@ -11,6 +11,7 @@ from jornada.bus.dead_letters import DeadLetter, Limit
 from jornada.bus.publisher import Publisher, Subject
 from jornada.clock import Clock
 from jornada.db import Conflict, Connection, Database, Unavailable
+from jornada.db.since import tell_since
 from jornada.events import Undecodable
 from jornada.observe import logs, metrics
 
@@ -241,6 +242,8 @@ class Worker:
         told = [record for record in records if record.value is not None]
         workspaces = {dead_letters.home_of(record) for record in told}
         async with self._database.transaction(workspaces) as connection:
+            if replayed is None and told:
+                await tell_since(connection, min(record.appended_at for record in told))
             subjects = set(await self._fold(connection, told)) if told else set()
             if position:
                 await self._store(connection, records)

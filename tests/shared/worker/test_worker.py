@@ -1,6 +1,9 @@
 """The worker's laws: nothing lost, nothing doubled, poison set aside, passing faults waited out, the newest last."""
 
 import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -8,8 +11,8 @@ import pytest
 from jornada.bus.carrier import Assigned, LogTruncated, Partition, Received
 from jornada.bus.dead_letters import DeadLetters, Limit, TooManyDeadLetters
 from jornada.bus.offsets import SEQUENCE_BITS
-from jornada.bus.publisher import Publisher
-from jornada.bus.worker import LOOK_BACK_SECONDS, Worker
+from jornada.bus.publisher import Publisher, Subject
+from jornada.bus.worker import LOOK_BACK_SECONDS, Fold, Worker
 from jornada.clock import SetClock
 from jornada.db import Conflict, Connection, Database, Unavailable
 from tests.shared.worker.toy import AT, TOPIC, WORKSPACE, Counts, Finished, Script, received, subject
@@ -17,7 +20,9 @@ from tests.shared.worker.toy import AT, TOPIC, WORKSPACE, Counts, Finished, Scri
 P0 = Partition(TOPIC, 0)
 
 
-def worker_on(script: Script, database: Database, counts: Counts, limit: Limit | None = None) -> Worker:
+def worker_on(
+    script: Script, database: Database, counts: Counts, limit: Limit | None = None, fold: Fold | None = None
+) -> Worker:
     publisher = Publisher(database, script, counts)
     return Worker(
         "toy",
@@ -25,7 +30,7 @@ def worker_on(script: Script, database: Database, counts: Counts, limit: Limit |
         bus=script,
         database=database,
         publisher=publisher,
-        fold=counts.fold,
+        fold=fold or counts.fold,
         clock=SetClock(AT),
         limit=limit,
     )
@@ -156,6 +161,25 @@ async def test_what_no_record_repeats_is_swept_onto_the_stream_after_a_crash(dat
     assert [record.value for record in script.published] == [b"1"]
     await publisher.sweep()
     assert len(script.published) == 1
+
+
+async def test_what_a_batch_marks_has_waited_since_its_earliest_record_was_appended(database: Database) -> None:
+    counts, script = (
+        Counts(),
+        Script([received(1, "bia")._replace(appended_at=AT + timedelta(hours=1)), received(2, "ana")]),
+    )
+    publisher = Publisher(database, script, counts)
+
+    async def fold(connection: Connection, records: Sequence[Received]) -> Collection[Subject]:
+        named = await counts.fold(connection, records)
+        await publisher.mark_stored(connection, [subject("caio"), *named])
+        return [subject("caio")]
+
+    with suppress(Finished):
+        await worker_on(script, database, counts, fold=fold).run()
+    async with database.transaction([WORKSPACE]) as connection:
+        rows = await connection.fetch("select since from unpublished")
+    assert [row["since"] for row in rows] == [AT, AT]
 
 
 async def _aged(connection: Connection) -> None:
