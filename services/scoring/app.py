@@ -20,6 +20,7 @@ from jornada.runtime.service import Health
 from jornada.web import Check, Gate, application
 from jornada.web.app import serve_dead_letters
 from services.scoring.api import overrides, profiles, routes
+from services.scoring.rescoring import Rescoring
 from services.scoring.settings import Settings
 from services.scoring.sisters import Following, JourneyLag
 from services.scoring.store import subjects
@@ -82,6 +83,7 @@ def wired(
         tasks=[
             ("worker", worker.run),
             ("ticker", ticker.run),
+            ("rescoring", Rescoring(database, clock).run),
             ("publisher", publisher.run),
             ("heartbeats", Heartbeats(bus, [SCORES.name]).run),
         ],

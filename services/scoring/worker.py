@@ -71,7 +71,7 @@ class Folding:
         now = self._clock.now()
         configurations = await facts.configurations(connection, _received(snapshots), now)
         judged = await _judged(connection, snapshots, configurations, now)
-        await self._keep(connection, judged, [event for event in new if not _lives(event)])
+        await self._keep(connection, judged, [event for event in new if not _lives(event)], configurations)
         return list(newest)
 
     async def fire(self, connection: Connection, due: Sequence[Timer]) -> Mapping[Subject, int]:
@@ -93,20 +93,26 @@ class Folding:
                 gone.append(timer)
                 continue
             journey: JourneySnapshot = decode(row.journey, JourneySnapshot)
-            scores = score(journey, configurations[subject.workspace], timer.due_at, said.get(subject))
             silent = timer.name in SCORES
+            # Who was scored later meanwhile goes no way back.
+            at = timer.due_at if silent or row.as_of is None else max(timer.due_at, row.as_of)
+            scores = score(journey, configurations[subject.workspace], at, said.get(subject))
             judged.append(judge(journey, scores, known_bands, "silence" if silent else "other", due=silent))
             if not silent:
                 gone.append(timer)
         await timers.drop(connection, [(timer.workspace, timer.subject, timer.name) for timer in gone])
-        return await self._keep(connection, judged, [])
+        return await self._keep(connection, judged, [], configurations)
 
     async def _keep(
-        self, connection: Connection, judged: Sequence[Judged], gone: Sequence[JourneyEvent]
+        self,
+        connection: Connection,
+        judged: Sequence[Judged],
+        gone: Sequence[JourneyEvent],
+        configurations: Configurations,
     ) -> Mapping[Subject, int]:
         drawn = await subjects.versions_drawn(connection, len(judged) + len(gone))
         versions = list(zip(judged, drawn, strict=False))
-        rows = [row_of(each, version) for each, version in versions]
+        rows = [row_of(each, version, configurations[each.subject[0]]) for each, version in versions]
         rows += [ended(event, version) for event, version in zip(gone, drawn[len(judged) :], strict=True)]
         await subjects.save(connection, rows)
         await subjects.keep_history(connection, [history_of(each, version) for each, version in versions])
@@ -131,7 +137,8 @@ class Folding:
         kept = {(timer.workspace, timer.subject, timer.name) for timer in wound}
         idle = {(*each.subject, name) for each in judged for name in SCORES if not each.repeated} - kept
         over = {(*_subject(event), name) for event in gone for name in (*SCORES, RESCORE)}
-        await timers.drop(connection, sorted(idle | over))
+        scored = {(*each.subject, RESCORE) for each in judged}
+        await timers.drop(connection, sorted(idle | over | scored))
 
 
 def _lives(event: JourneyEvent) -> TypeGuard[JourneySnapshot]:

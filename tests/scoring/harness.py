@@ -23,6 +23,7 @@ from jornada.events import (
     new_id,
     topic_key,
 )
+from services.scoring.rescoring import Rescoring
 from services.scoring.store import subjects
 from services.scoring.store.subjects import PostgresScores
 from services.scoring.worker import Folding
@@ -70,6 +71,13 @@ class Scoring:
         while (count := await ticker.tick()) and fired < 1_000:
             fired += count
         return fired
+
+    async def rescored(self, at: datetime) -> int:
+        """Scores again whoever was scored by something else than holds, then lets time pass."""
+        some = Rescoring(self.database, self.clock)
+        while await some.ask():
+            pass
+        return await self.pass_to(at)
 
     def crossings(self) -> list[Crossing]:
         """What was published on the crossings' topic, in order."""

@@ -36,13 +36,13 @@ async def test_a_saved_profile_scores_everybody_and_the_same_again_changes_nothi
     await scoring.seen(scoring.journey(), scoring.journey("bia"))
     told = await caller.send("PUT", "/v1/profiles/strict", json=STRICT)
     assert told == {"name": "strict", "version": 1, "changed": True}
-    await scoring.pass_to(AT)
+    await scoring.rescored(AT)
     assert await labels(scoring) == ["strict@1", "strict@1"]
     assert await caller.send("PUT", "/v1/profiles/strict", json=STRICT) == told | {"changed": False}
-    assert await scoring.pass_to(AT) == 0
+    await scoring.rescored(AT)
     stricter = STRICT | {"thresholds": {"green": 99, "yellow": 97}}
     assert (await caller.send("PUT", "/v1/profiles/strict", json=stricter))["version"] == 2
-    await scoring.pass_to(AT)
+    await scoring.rescored(AT)
     assert await labels(scoring) == ["strict@2", "strict@2"]
     shown = await caller.ask("/v1/profiles/strict")
     assert (shown["own"], shown["version"], shown["given"]) == (True, 2, stricter)
@@ -57,7 +57,7 @@ async def test_a_profile_taken_back_is_kept_and_never_counted_anew(scoring: Scor
     foretold = await caller.send("DELETE", "/v1/profiles/strict", dry_run=True)
     assert foretold["profiles"] == {"saas": 1}
     assert (await caller.send("DELETE", "/v1/profiles/strict"))["taken_back"]
-    await scoring.pass_to(AT)
+    await scoring.rescored(AT)
     assert await labels(scoring) == ["saas@1"]
     await caller.ask("/v1/profiles/strict", 404)
     await caller.send("DELETE", "/v1/profiles/strict", 404)
@@ -71,7 +71,7 @@ async def test_a_profile_of_a_shipped_name_stands_in_for_it(scoring: Scoring, ca
     await scoring.seen(scoring.journey(), scoring.journey("bia", rules="shop"))
     await caller.send("PUT", "/v1/profiles/saas", json={"thresholds": {"green": 80}})
     await caller.send("PUT", "/v1/profiles/zeta", json=STRICT | {"applies": {"stages": ["lead"]}, "order": -1})
-    await scoring.pass_to(AT)
+    await scoring.rescored(AT)
     assert sorted(await labels(scoring)) == ["commerce@1", "saas@2"]
     items = (await caller.ask("/v1/profiles"))["items"]
     assert [(each["name"], each["own"]) for each in items] == [
@@ -94,8 +94,9 @@ async def test_a_dry_run_says_whose_band_would_change_and_changes_nothing(scorin
     told = await caller.send("PUT", "/v1/profiles/strict", json=STRICT, dry_run=True)
     assert (told["subjects"], told["changed"], told["changes"]) == (60, 60, True)
     assert (told["bands"], told["profiles"]) == ({"red": 60}, {"strict": 60})
-    assert await scoring.pass_to(AT) == 0
+    await scoring.rescored(AT)
     assert (await caller.ask("/v1/scores/distribution"))["bands"] == before
+    assert len(await scoring.rows("select from history")) == 60
     await caller.ask("/v1/profiles/strict", 404)
 
 
@@ -119,7 +120,7 @@ async def test_profiles_and_overrides_are_their_workspaces_alone_and_ask_for_wri
     await scoring.seen(scoring.journey("bia"))
     await caller.send("PUT", "/v1/profiles/strict", json=STRICT)
     await caller.send("PUT", f"/v1/customers/{subject_id('ana')}/override", 404, json=OVERRIDE)
-    await other.pass_to(AT)
+    await other.rescored(AT)
     assert await labels(other) == ["saas@1"]
     assert await other.rows("select * from profiles") == []
     reader = caller.reader()
@@ -138,7 +139,7 @@ async def test_an_override_is_shown_with_what_was_computed_beside_it_until_its_v
     assert (computed["band"], computed["computed"], computed["override"]) == ("red", None, None)
     told = await caller.send("PUT", f"{ANA}/override", json=OVERRIDE)
     assert told["health"]["band"] == "green"
-    await scoring.pass_to(AT)
+    await scoring.rescored(AT)
     for health in (
         (await caller.ask(f"{ANA}/scores"))["health"],
         (await caller.ask("/v1/scores", band="green"))["items"][0]["health"],
@@ -161,7 +162,7 @@ async def test_an_override_neither_raises_nor_hides_a_crossing(scoring: Scoring,
     for band, name in (("red", "ana"), ("green", "bia")):
         path = f"/v1/customers/user_id:{name}/override"
         await caller.send("PUT", path, json=OVERRIDE | {"band": band, "until": (AT + 300 * DAY).isoformat()})
-    await scoring.pass_to(AT)
+    await scoring.rescored(AT)
     assert scoring.crossings() == []
     await scoring.pass_to(AT + 60 * DAY)
     reds = [each for each in scoring.crossings() if each.to == "red"]
@@ -181,11 +182,11 @@ async def test_overrides_are_kept_as_they_were_said(scoring: Scoring, caller: Ca
     assert len((await caller.ask(f"{ANA}/overrides"))["items"]) == 1
     await caller.send("PUT", f"{ANA}/override", json=score)
     assert (await caller.send("DELETE", f"{ANA}/override", dry_run=True))["health"]["band"] == "green"
-    await scoring.pass_to(AT)
+    await scoring.rescored(AT)
     assert (await caller.ask(f"{ANA}/scores"))["health"]["band"] == "red"
     await caller.send("DELETE", f"{ANA}/override")
     await caller.send("DELETE", f"{ANA}/override", 404)
-    await scoring.pass_to(AT)
+    await scoring.rescored(AT)
     assert scoring.scores()[-1].health.override is None
     items = (await caller.ask(f"{ANA}/overrides"))["items"]
     assert [(each["score"], each["band"], each["author"]) for each in items] == [

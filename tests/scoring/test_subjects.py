@@ -1,12 +1,15 @@
 """Any order, any batching, merges, erasures, and components that connect."""
 
+import asyncio
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
 
+from jornada.bus import timers
 from jornada.bus.carrier import BusUnavailable
+from jornada.bus.timers import Timer
 from jornada.events import (
     Billing,
     Erased,
@@ -21,8 +24,11 @@ from jornada.events import (
 )
 from jornada.events.journeys import Identifier
 from jornada.web import Reference
+from services.scoring import rescoring
+from services.scoring.rescoring import Rescoring
+from services.scoring.store.facts import RESCORE
 from services.scoring.store.reading import Readings
-from tests.scoring.harness import Scoring
+from tests.scoring.harness import Scoring, received
 from tests.scoring.journeys import AT, subject_id, use
 
 HOUR = timedelta(hours=1)
@@ -120,7 +126,8 @@ async def test_of_an_erased_subject_only_its_version_is_left(scoring: Scoring) -
     assert told[-1].version > max(each.version for each in told[:-1])
     (row,) = await scoring.rows("select * from subjects")
     assert {name for name, value in row.items() if value is not None} == {
-        *("workspace", "id", "type", "journey_version", "version", "revenue_at_risk", "score", "forgotten")
+        *("workspace", "id", "type", "journey_version", "version", "revenue_at_risk", "score", "forgotten"),
+        "grounds",
     }
     for table in ("identifiers", "history", "recorded_bands", "crossings", "timers", "outbox"):
         assert await scoring.rows(f"select 1 from {table}") == []
@@ -139,6 +146,7 @@ async def test_a_component_that_connects_rescores_everybody_and_tells_nobody(sco
     scoring.clock.at = AT + HOUR
     ticket = Measures(use=use(AT), support=Support(tickets=1))
     await scoring.seen(scoring.journey("bia", measures=ticket, as_of=AT + HOUR))
+    assert await Rescoring(scoring.database, scoring.clock).ask() == 1
     assert [row["subject"] for row in await scoring.rows("select subject from timers where name = 'rescore'")] == [
         subject_id("ana")
     ]
@@ -147,6 +155,53 @@ async def test_a_component_that_connects_rescores_everybody_and_tells_nobody(sco
     assert [each.name for each in newest[subject_id("ana")].health.components] == ["adoption", "support"]
     assert len(scoring.crossings()) == told
     assert "rescore" not in await scoring.due()
+    assert await Rescoring(scoring.database, scoring.clock).ask() == 0
+
+
+async def test_of_many_some_are_asked_for_at_a_time_and_none_whose_journey_came_meanwhile(
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rescoring, "MOST", 2)
+    names = ["ana", "bia", "caio", "davi", "eva"]
+    await scoring.seen(*(scoring.journey(name, measures=Measures(use=use(AT))) for name in names))
+    scoring.clock.at = AT + HOUR
+    await scoring.seen(scoring.journey("filo", as_of=AT + HOUR))
+    some = Rescoring(scoring.database, scoring.clock)
+    assert [await some.ask(), await some.ask()] == [2, 2]
+    last = max(names, key=subject_id)
+    await scoring.seen(scoring.journey(last, version=2, measures=Measures(use=use(AT))))
+    assert await some.ask() == 0
+    assert await scoring.pass_to(AT + HOUR) == 4
+
+
+async def test_who_was_scored_since_is_not_scored_as_of_an_earlier_instant(scoring: Scoring) -> None:
+    await scoring.seen(scoring.journey(measures=Measures(use=use(AT))))
+    await scoring.seen(scoring.journey("bia"))
+    await Rescoring(scoring.database, scoring.clock).ask()
+    scoring.clock.at = AT + HOUR
+    await scoring.seen(scoring.journey(version=2, measures=Measures(use=use(AT))))
+    assert await scoring.pass_to(AT + HOUR) == 0
+    async with scoring.database.transaction([scoring.workspace]) as connection:
+        await timers.put(connection, [Timer(scoring.workspace, subject_id("ana"), RESCORE, AT)])
+    assert await scoring.pass_to(AT + 2 * HOUR) == 1, "one that a release before this one has left"
+    at = await scoring.rows("select at from history where subject = $1 order by version", subject_id("ana"))
+    assert [row["at"] for row in at] == [AT, AT + HOUR, AT + HOUR]
+
+
+async def test_who_connects_a_component_and_who_fires_wait_for_nobody(scoring: Scoring) -> None:
+    await scoring.seen(scoring.journey("ana", measures=Measures(use=use(AT))))
+    due, *_ = [Timer(scoring.workspace, subject_id("ana"), *each) for each in (await scoring.due()).items()]
+    other = Scoring(scoring.database)
+    other.workspace = scoring.workspace
+    async with asyncio.timeout(5), scoring.database.transaction([scoring.workspace]) as connection:
+        await connection.execute("select from subjects for update")
+        await connection.execute("select from timers for update")
+        await other.seen(scoring.journey("bia"))
+        assert await scoring.folding.fire(connection, [due])
+    await scoring.rows("delete from connected")
+    async with asyncio.timeout(5), scoring.database.transaction([scoring.workspace]) as connection:
+        await scoring.folding.fold(connection, [received(0, scoring.journey("caio"))])
+        await other.seen(scoring.journey("davi"))
 
 
 async def test_what_fires_again_is_published_by_the_sweep_after_a_crash(scoring: Scoring) -> None:

@@ -81,7 +81,6 @@ def serve(app: FastAPI, gate: Gate, database: Database, readings: Readings, cloc
                 given = msgspec.json.encode(document)
                 version = Saved(name, profile.version, encoded(profile), given, now)
                 await profiles.save(connection, workspace, version, principal.token_id)
-                await facts.rescore_all(connection, workspace, now)
         if dry_run:
             wanted = [profile, *(each for each in force.own if each.name != name)]
             told = await _foretold(readings, clock, workspace, force, force._replace(own=in_order(wanted)))
@@ -101,7 +100,6 @@ def serve(app: FastAPI, gate: Gate, database: Database, readings: Readings, cloc
                 now = clock.now()
                 taken = Saved(name, standing.version + 1, None, None, now)
                 await profiles.save(connection, workspace, taken, principal.token_id)
-                await facts.rescore_all(connection, workspace, now)
         if dry_run:
             left = tuple(each for each in force.own if each.name != name)
             return answer(

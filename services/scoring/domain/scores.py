@@ -25,11 +25,17 @@ FOLD = 2
 class Configuration(NamedTuple):
     """What a workspace has shown and said: `connected` are the components of which it has received anything.
 
-    `own` are its profiles, those first that are asked first whether they apply.
+    `own` are its profiles, those first that are asked first whether they apply; `said` how often one was changed.
     """
 
     connected: frozenset[str]
     own: tuple[Profile, ...] = ()
+    said: int = 0
+
+    @property
+    def grounds(self) -> str:
+        """By what a score is made, beside the journey: these rules, the profiles, and what is connected."""
+        return f"{FOLD}/{self.said}/{','.join(sorted(self.connected))}"
 
 
 class Scores(NamedTuple):
@@ -52,7 +58,7 @@ def score(
     journey: JourneySnapshot, configuration: Configuration, now: datetime, override: Override | None = None
 ) -> Scores:
     """The scores at `now`, or at the journey's own instant where that is later, by what its workspace says."""
-    connected, own = configuration
+    connected, own = configuration.connected, configuration.own
     at = max(now, journey.as_of)
     begin = micros(at)
     chosen = choices(journey, own, connected, begin, begin + HORIZON_DAYS * DAY)
@@ -71,5 +77,5 @@ def score(
 
 def course_of(journey: JourneySnapshot, configuration: Configuration, at: int) -> Course:
     """Health as a function of time alone, by the profile that holds at an instant (microseconds since 1970)."""
-    connected, own = configuration
+    connected, own = configuration.connected, configuration.own
     return Course(journey, choices(journey, own, connected, at, at)[0].profile, connected)

@@ -88,24 +88,26 @@ async def configurations(
 ) -> dict[WorkspaceId, Configuration]:
     """What holds in each workspace, the `received` components connected from now on.
 
-    A component that connects changes the scores of all the workspace's subjects: a timer is set for each, due now.
-    Who scores holds the workspace's lock, shared; who connects holds it alone: so no subject slips between.
+    Nobody waits: where another batch is connecting a component just now, it is left to that one. Who was scored
+    without it is found by what their rows say, and scored again.
     """
     known = await _connected(connection, received)
     for workspace in sorted(received):
         new = set(received[workspace]) - known[workspace]
-        lock = "pg_advisory_xact_lock" if new else "pg_advisory_xact_lock_shared"
-        await connection.execute(f"select {lock}(hashtextextended($1, 0))", f"scoring/{workspace}")
         if new:
             await _connect(connection, workspace, new, now)
-    return await in_force(connection, received)
+    force = await in_force(connection, received)
+    return {
+        workspace: each._replace(connected=each.connected.union(received[workspace]))
+        for workspace, each in force.items()
+    }
 
 
 async def in_force(connection: Connection, workspaces: Collection[WorkspaceId]) -> dict[WorkspaceId, Configuration]:
     """What holds in each workspace."""
     connected = await _connected(connection, workspaces)
     own = await profiles.own(connection, workspaces)
-    return {workspace: Configuration(connected[workspace], own[workspace]) for workspace in workspaces}
+    return {workspace: Configuration(connected[workspace], *own[workspace]) for workspace in workspaces}
 
 
 async def _connected(connection: Connection, workspaces: Collection[WorkspaceId]) -> dict[WorkspaceId, frozenset[str]]:
@@ -119,32 +121,19 @@ async def _connected(connection: Connection, workspaces: Collection[WorkspaceId]
 
 
 async def _connect(connection: Connection, workspace: WorkspaceId, components: Collection[str], now: datetime) -> None:
-    status = await connection.execute(
-        """insert into connected (workspace, component, since) select $1, component, $3 from unnest($2::text[])
-           as component on conflict do nothing""",
+    await connection.execute(
+        """insert into connected (workspace, component, since) select $1::uuid, component, $3 from unnest($2::text[])
+           as component where pg_try_advisory_xact_lock(hashtextextended('scoring/' || $1::uuid || '/' || component, 0))
+           on conflict do nothing""",
         workspace,
         sorted(components),
         now,
     )
-    if not status.endswith(" 0"):
-        await rescore_all(connection, workspace, now)
 
 
 async def alone(connection: Connection, workspace: WorkspaceId) -> None:
-    """Has who scores in the workspace wait for the end of this transaction."""
-    await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"scoring/{workspace}")
-
-
-async def rescore_all(connection: Connection, workspace: WorkspaceId, now: datetime) -> None:
-    """Has all subjects of a workspace scored again, though nothing happened to them."""
-    await connection.execute(
-        """insert into timers (workspace, subject, name, due_at)
-           select workspace, id, $3, $2 from subjects where workspace = $1 and journey is not null order by id
-           on conflict (workspace, subject, name) do update set due_at = excluded.due_at""",
-        workspace,
-        now,
-        RESCORE,
-    )
+    """Has whoever else changes the workspace's profiles wait for the end of this transaction."""
+    await connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"scoring/{workspace}/profiles")
 
 
 async def put_missing(connection: Connection, wanted: Sequence[Timer]) -> None:

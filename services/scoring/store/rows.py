@@ -16,7 +16,7 @@ from jornada.events import (
 )
 from services.scoring.domain.health import top_reasons
 from services.scoring.domain.judging import HEALTH, Judged
-from services.scoring.domain.scores import FOLD
+from services.scoring.domain.scores import FOLD, Configuration
 from services.scoring.store.subjects import HistoryRow, Row
 
 
@@ -47,7 +47,7 @@ def snapshot_of(judged: Judged, version: int) -> ScoreSnapshot:
     )
 
 
-def row_of(judged: Judged, version: int) -> Row:
+def row_of(judged: Judged, version: int, configuration: Configuration) -> Row:
     journey, scores = judged.journey, judged.scores
     snapshot = snapshot_of(judged, version)
     billing = journey.measures.billing
@@ -72,6 +72,7 @@ def row_of(judged: Judged, version: int) -> Row:
         account=journey.account_id,
         band_since=judged.recorded[HEALTH].since,
         red_since=snapshot.red_since,
+        grounds=configuration.grounds,
     )
 
 

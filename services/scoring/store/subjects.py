@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
+from uuid import UUID
 
 import asyncpg
 
@@ -12,10 +13,14 @@ from jornada.bus.offsets import NEXT_VERSION
 from jornada.bus.publisher import Stored, Subject
 from jornada.db import Conflict, Connection
 from jornada.events import SCORES, Identifier, SubjectId, SubjectType, WorkspaceId, topic_key
+from services.scoring.domain.scores import FOLD
 
 
 class Row(NamedTuple):
-    """One row of `subjects`, by column. Without `band` it stands in no list; without `score` it is not published."""
+    """One row of `subjects`, by column. Without `band` it stands in no list; without `score` it is not published.
+
+    `grounds`: by what it was scored beside the journey.
+    """
 
     workspace: WorkspaceId
     id: SubjectId
@@ -36,13 +41,15 @@ class Row(NamedTuple):
     account: SubjectId | None = None
     band_since: datetime | None = None
     red_since: datetime | None = None
+    grounds: str = ""
 
 
 class Known(NamedTuple):
-    """What is stored of a subject, its row locked."""
+    """What is stored of a subject, its row locked. `as_of`: when it was scored last."""
 
     journey_version: int
     journey: bytes | None
+    as_of: datetime | None
 
 
 class HistoryRow(NamedTuple):
@@ -63,7 +70,7 @@ class HistoryRow(NamedTuple):
 
 _TYPES = (
     *("uuid", "uuid", "text", "bigint", "bigint", "bytea", "bytea", "uuid", "timestamptz", "text", "float8", "float8"),
-    *("numeric", "text", "float8", "text", "uuid", "timestamptz", "timestamptz"),
+    *("numeric", "text", "float8", "text", "uuid", "timestamptz", "timestamptz", "text"),
 )
 _COLUMNS = ", ".join(Row._fields)
 _CHANGED = ", ".join(f"{column} = excluded.{column}" for column in Row._fields[2:])
@@ -79,17 +86,26 @@ where subjects.version < excluded.version and subjects.journey_version <= exclud
 """  # noqa: S608 - our own columns
 
 
+_NOW = f"""
+select workspace, '{FOLD}/' || (select count(*) from profiles where profiles.workspace = connected.workspace) || '/'
+  || string_agg(component, ',' order by component collate "C") as grounds from connected
+"""  # noqa: S608 - our own number
+
+
 async def locked(connection: Connection, subjects: Collection[Subject], *, journeys: bool) -> dict[Subject, Known]:
     """Locks the rows of those subjects that have one; with their journeys if asked."""
     journey = "journey" if journeys else "null::bytea as journey"
     rows = await connection.fetch(
-        f"""select workspace, id, journey_version, {journey} from subjects
+        f"""select workspace, id, journey_version, {journey}, as_of from subjects
             where (workspace, id) in (select * from unnest($1::uuid[], $2::uuid[]))
             order by workspace, id for update""",  # noqa: S608 - our own columns
         [each.workspace for each in subjects],
         [each.id for each in subjects],
     )
-    return {Subject(row["workspace"], row["id"]): Known(row["journey_version"], row["journey"]) for row in rows}
+    return {
+        Subject(row["workspace"], row["id"]): Known(row["journey_version"], row["journey"], row["as_of"])
+        for row in rows
+    }
 
 
 async def held(connection: Connection, wanted: Collection[Subject]) -> set[Subject]:
@@ -106,6 +122,33 @@ async def held(connection: Connection, wanted: Collection[Subject]) -> set[Subje
         [each.id for each in wanted],
     )
     return {Subject(row["workspace"], row["id"]) for row in rows}
+
+
+async def workspaces_behind(connection: Connection) -> list[WorkspaceId]:
+    """The workspaces with subjects that were scored by something else than holds now; for the clock's role."""
+    rows = await connection.fetch(
+        f"""select workspace from ({_NOW} group by workspace) as now where exists (
+                select from subjects where subjects.workspace = now.workspace and band is not null
+                  and (subjects.grounds < now.grounds or subjects.grounds > now.grounds))
+            order by workspace desc"""  # noqa: S608 - our own
+    )
+    return [WorkspaceId(row["workspace"]) for row in rows]
+
+
+async def behind(
+    connection: Connection, workspace: WorkspaceId, after: tuple[str, UUID], limit: int
+) -> list[tuple[str, SubjectId]]:
+    """Up to `limit` subjects scored by something else than holds now, each with that, after the one named."""
+    rows = await connection.fetch(
+        f"""select grounds, id from subjects
+            where workspace = $1 and band is not null and (grounds, id) > ($2, $3)
+              and grounds <> (select grounds from ({_NOW} where workspace = $1 group by workspace) as now)
+            order by grounds, id limit $4""",  # noqa: S608 - our own
+        workspace,
+        *after,
+        limit,
+    )
+    return [(row["grounds"], SubjectId(row["id"])) for row in rows]
 
 
 async def journeys(connection: Connection, subjects: Collection[Subject]) -> dict[Subject, bytes]:

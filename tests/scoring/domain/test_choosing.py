@@ -77,7 +77,7 @@ def configurations(draw: st.DrawFn) -> Configuration:
 
 def band(snapshot: JourneySnapshot, configuration: Configuration, at: datetime) -> str:
     """The band at an instant, by what holds then alone."""
-    connected, own_ones = configuration
+    connected, own_ones = configuration.connected, configuration.own
     now = micros(at)
     profile = choices(snapshot, own_ones, connected, now, now)[0].profile
     course = Course(snapshot, profile, connected)
