@@ -27,7 +27,7 @@ from jornada.events import (
 )
 from services.scoring.domain.announcing import Recorded, cause_of
 from services.scoring.domain.course import received
-from services.scoring.domain.judging import HEALTH, SCORES, Judged, dues, judge, moves, repeated
+from services.scoring.domain.judging import HEALTH, TIMED, Judged, dues, judge, moves, repeated
 from services.scoring.domain.scores import Configuration, score
 from services.scoring.store import facts, overrides, subjects
 from services.scoring.store.facts import RESCORE
@@ -93,7 +93,7 @@ class Folding:
                 gone.append(timer)
                 continue
             journey: JourneySnapshot = decode(row.journey, JourneySnapshot)
-            silent = timer.name in SCORES
+            silent = timer.name in TIMED
             # Who was scored later meanwhile goes no way back.
             at = timer.due_at if silent or row.as_of is None else max(timer.due_at, row.as_of)
             scores = score(journey, configurations[subject.workspace], at, said.get(subject))
@@ -135,8 +135,8 @@ class Folding:
         await timers.put(connection, [timer for timer, each in wound.items() if not each.repeated])
         await facts.put_missing(connection, [timer for timer, each in wound.items() if each.repeated])
         kept = {(timer.workspace, timer.subject, timer.name) for timer in wound}
-        idle = {(*each.subject, name) for each in judged for name in SCORES if not each.repeated} - kept
-        over = {(*_subject(event), name) for event in gone for name in (*SCORES, RESCORE)}
+        idle = {(*each.subject, name) for each in judged for name in TIMED if not each.repeated} - kept
+        over = {(*_subject(event), name) for event in gone for name in (*TIMED, RESCORE)}
         scored = {(*each.subject, RESCORE) for each in judged}
         await timers.drop(connection, sorted(idle | over | scored))
 

@@ -14,11 +14,16 @@ from services.scoring.domain.health import top_reasons
 from services.scoring.domain.risk import RiskCourse, top_pushes
 from services.scoring.domain.scores import Scores
 from services.scoring.domain.shapes import DAY
+from services.scoring.domain.upsell import next_turn
 
 HEALTH = "health"
 CHURN_RISK = "churn_risk"
 SCORES = (HEALTH, CHURN_RISK)
 """Those whose crossings are recorded; churn risk's are told to nobody, as it is made from health, untrained."""
+
+UPSELL = "upsell_propensity"
+TIMED = (*SCORES, UPSELL)
+"""Those that time alone changes: each has a timer of its own."""
 
 REFRESHED = 0.05
 """By how much churn risk may move in silence before it is published anew."""
@@ -124,6 +129,9 @@ def dues(judged: Judged) -> Iterator[tuple[str, datetime]]:
         due = announcing.earliest([_turns_at(judged.scores, name, standing, band), told_at, again_at])
         if due is not None:
             yield name, due
+    turn = next_turn(judged.journey, judged.scores.profile.upsell, micros(judged.scores.as_of))
+    if turn is not None:
+        yield UPSELL, instant(turn)
 
 
 def _turns_at(scores: Scores, name: str, standing: _Standing, recorded: Band) -> datetime | None:

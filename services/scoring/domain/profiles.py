@@ -225,6 +225,27 @@ class RiskRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return Bands(-self.yellow, -self.red, self.hysteresis)
 
 
+class UpsellRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Upsell propensity: log-odds without a sign, and what each sign adds where it is as clear as can be.
+
+    Seats are full from the share `full` on. A quota is near from `quota_days` before it runs out. Breadth is all there
+    where `features` are used of late, and no other ever was. `attempt_kinds` are those of asking for what the plan
+    leaves out.
+    """
+
+    base: float = -3.0
+    seats: float = 2.2
+    full: float = 0.8
+    quota: float = 2.2
+    quota_days: int = 30
+    breadth: float = 0.8
+    features: int = 5
+    attempts: float = 1.8
+    attempt_kinds: tuple[str, ...] = ("feature_gated", "paywall_viewed", "pricing_viewed", "upgrade_viewed")
+    growth: float = 1.0
+    promoter: float = 0.7
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way of valuing health. Weights are those of components that may be connected.
 
@@ -242,6 +263,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     commercial: CommercialRule = CommercialRule()
     relationship: RelationshipRule = RelationshipRule()
     vetoes: VetoRule = VetoRule()
+    upsell: UpsellRule = UpsellRule()
     thresholds: Thresholds = Thresholds()
     hysteresis: float = 5.0
     least_coverage: float = 0.5
@@ -295,6 +317,7 @@ def _laws(profile: Profile) -> Iterator[_Law]:
     for name in ("health", "silence", "cancellation", "spread"):
         yield f"/risk/{name}", "must be from 0 to 20", 0 <= getattr(risk, name) <= 20
     yield "/risk/base", "must be from -20 to 20", -20 <= risk.base <= 20
+    yield from _upsell(profile.upsell)
 
 
 def _adoption(rule: AdoptionRule) -> Iterator[_Law]:
@@ -381,3 +404,12 @@ def _applies(profile: Profile) -> Iterator[_Law]:
         yield f"/applies/{name}", f"must name 1 to {MOST_NAMES}, or be left out", told
     for place, stage in enumerate(profile.applies.stages or ()):
         yield f"/applies/stages/{place}", f"must be one of {', '.join(sorted(STAGES))}", stage in STAGES
+
+
+def _upsell(rule: UpsellRule) -> Iterator[_Law]:
+    yield "/upsell/base", "must be from -20 to 20", -20 <= rule.base <= 20
+    for name in ("seats", "quota", "breadth", "attempts", "growth", "promoter"):
+        yield f"/upsell/{name}", "must be from 0 to 20", 0 <= getattr(rule, name) <= 20
+    yield "/upsell/full", "must be above 0 and at most 1", 0 < rule.full <= 1
+    yield "/upsell/quota_days", "must be from 1 to 365", 1 <= rule.quota_days <= 365
+    yield "/upsell/features", "must be 1 or more", rule.features >= 1

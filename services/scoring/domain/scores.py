@@ -68,7 +68,7 @@ def score(
     if len(chosen) > 1 and well.band != "unknown":
         well = msgspec.structs.replace(well, crosses=crosses_over(journey, chosen, connected, well.band))
     risk = churn_risk(well, course, profile, at)
-    upsell = upsell_propensity(journey, well, at)
+    upsell = upsell_propensity(journey, well, profile.upsell, at)
     turns = [instant(each.since) for each in chosen[1:2]]
     ends = [override.until] if override is not None and override.holds(at) else []
     visible = shown(well, override, profile.thresholds, at)

@@ -1,5 +1,7 @@
 """The seats of an account, and how many of them its people use."""
 
+from collections.abc import Sequence
+
 from jornada.events import JourneySnapshot, Reason
 from services.scoring.domain.shapes import DAY
 from services.scoring.domain.words import reason
@@ -18,6 +20,10 @@ class Seats:
         """Distinct people with an act of use on the 30 UTC days up to that of `at` (microseconds)."""
         oldest = at // DAY - WINDOW_DAYS
         return sum(people for day, people in self._by_day if day > oldest)
+
+    def turns(self) -> Sequence[int]:
+        """The midnights (UTC, microseconds) at which people fall out of those 30 days."""
+        return [(day + WINDOW_DAYS) * DAY for day, _ in self._by_day]
 
     def share(self, at: int) -> float:
         """Of the seats those that are used, 0 and up."""

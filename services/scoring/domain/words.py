@@ -226,6 +226,62 @@ def _seats_pt(values: _Values) -> str:
     return f"{number_pt(values['used'])} de {seats} em uso em 30 dias ({values['percent']}%)"
 
 
+def _amount_en(value: float) -> str:
+    """At most two decimals."""
+    text = f"{round(value, 2):,}"
+    return text.removesuffix(".0")
+
+
+def _amount_pt(value: float) -> str:
+    return _amount_en(value).translate(str.maketrans(",.", ".,"))
+
+
+def _quota_en(values: _Values) -> str:
+    return f"{values['quota']}: {_amount_en(values['used'])} of {_amount_en(values['limit'])} used"
+
+
+def _quota_pt(values: _Values) -> str:
+    return f"{values['quota']}: {_amount_pt(values['used'])} de {_amount_pt(values['limit'])} em uso"
+
+
+def _run_en(values: _Values) -> str:
+    when = f"in {_days_en(values['days'])}" if values["days"] else "within a day or already"
+    return f"{_quota_en(values)}, at this pace until {_on_en(values)}, {when}"
+
+
+def _run_pt(values: _Values) -> str:
+    when = f"em {_days_pt(values['days'])}" if values["days"] else "dentro de um dia ou já esgotado"
+    return f"{_quota_pt(values)}, nesse ritmo até {_on_pt(values)}, {when}"
+
+
+def _attempts_en(values: _Values) -> str:
+    times = _en(values["count"], "time", "times")
+    return f"asked {times} for what the plan does not include, last on {_on_en(values)}"
+
+
+def _attempts_pt(values: _Values) -> str:
+    times = _pt(values["count"], "vez", "vezes")
+    return f"procurou {times} o que o plano não inclui, a última em {_on_pt(values)}"
+
+
+def _came_en(values: _Values) -> str:
+    return f"{_en(values['count'], 'person', 'people')} joined, the latest on {_on_en(values)}"
+
+
+def _came_pt(values: _Values) -> str:
+    return f"{_pt(values['count'], 'pessoa entrou', 'pessoas entraram')}, a última em {_on_pt(values)}"
+
+
+def _severe_en(values: _Values) -> str:
+    age = f"for {_days_en(values['days'])}" if values["days"] else "for less than a day"
+    return f"a ticket of severity {values['severity']} open {age}: not the time to offer more"
+
+
+def _severe_pt(values: _Values) -> str:
+    age = f"há {_days_pt(values['days'])}" if values["days"] else "há menos de um dia"
+    return f"chamado de severidade {values['severity']} aberto {age}: não é hora de oferecer mais"
+
+
 _TEXTS: dict[str, tuple[_Text, _Text]] = {
     "use_silent": _silent("activity", "uso"),
     "use_recent": _recent("used", "usou"),
@@ -297,6 +353,15 @@ _TEXTS: dict[str, tuple[_Text, _Text]] = {
     ),
     "usual_upsell": (lambda _: "usual, without a sign", lambda _: "habitual, sem sinal"),
     "seats_used": (_seats_en, _seats_pt),
+    "quota_runs_out": (_run_en, _run_pt),
+    "quota_used_up": (_quota_en, _quota_pt),
+    "attempts_made": (_attempts_en, _attempts_pt),
+    "people_came": (_came_en, _came_pt),
+    "referred": (
+        lambda values: f"referred somebody, last on {_on_en(values)}",
+        lambda values: f"indicou alguém, a última vez em {_on_pt(values)}",
+    ),
+    "severe_ticket_open": (_severe_en, _severe_pt),
     "health_too_low": (
         lambda values: f"health is {values['band']}: not the time to offer more",
         lambda values: f"saúde {_BANDS_PT[values['band']]}: não é hora de oferecer mais",
