@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jornada.events import JourneySnapshot
@@ -14,11 +14,12 @@ from services.scoring.domain.scores import Configuration, score
 from services.scoring.domain.shipped import SHIPPED
 from services.scoring.domain.stating import decoded, described, encoded, stated
 from tests.scoring.conditions import conditions
-from tests.scoring.journeys import connections, journeys, later
+from tests.scoring.journeys import ALL, AT, connections, journey, journeys, later
 
 _STRANGE: st.SearchStrategy[Any] = st.sampled_from(
     (float("nan"), float("inf"), 5e-324, 1e300, -1.0, 10**30, True, "x", "\ud800", [], {}, None)
 )
+_EXTREME = st.sampled_from((5e-324, 1e-320, 1e-300, 1e300, 1.7e308, float("nan"), float("inf")))
 _NUMBERS = st.floats(0, 100) | st.integers(0, 40) | st.sampled_from((7, 14, 30, 60, 90, 0.5, 0.05))
 
 
@@ -30,7 +31,7 @@ def _like(value: Any) -> st.SearchStrategy[Any]:
         return st.lists(st.floats(0, 0.6), min_size=len(value), max_size=len(value)) | _NUMBERS
     if isinstance(value, bool | str) or value is None:
         return st.just(value) | _STRANGE
-    return _NUMBERS | st.just(value)
+    return _NUMBERS | st.just(value) | _EXTREME
 
 
 _TEXTS = st.just({"en": "no", "pt-BR": "não"}) | st.just({"en": "no"}) | st.text(max_size=3)
@@ -93,7 +94,11 @@ def _stated(document: dict[str, Any]) -> tuple[Profile | None, list[tuple[str, s
         return None, error.flaws
 
 
+_BOUNDLESS = {"applies": {}, "adoption": {"use": 1.7e308, "depth": {"weight": 1.7e308}}}
+
+
 @given(documents(), journeys(), connections, later)
+@example(_BOUNDLESS, journey(), ALL, AT)
 @settings(max_examples=300, deadline=None)
 def test_a_document_is_refused_with_its_places_or_scores_everybody(
     document: dict[str, Any], snapshot: JourneySnapshot, connected: frozenset[str], at: datetime
