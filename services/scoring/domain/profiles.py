@@ -413,3 +413,4 @@ def _upsell(rule: UpsellRule) -> Iterator[_Law]:
     yield "/upsell/full", "must be above 0 and at most 1", 0 < rule.full <= 1
     yield "/upsell/quota_days", "must be from 1 to 365", 1 <= rule.quota_days <= 365
     yield "/upsell/features", "must be 1 or more", rule.features >= 1
+    yield "/upsell/attempt_kinds", f"must be at most {MOST_NAMES}", len(rule.attempt_kinds) <= MOST_NAMES

@@ -127,7 +127,8 @@ def _members(value: Any, keys: Any, values: Any, at: str) -> Iterator[Flaw]:
 
 
 def _items(value: Any, type_: Any, at: str) -> Iterator[Flaw]:
-    size = len(get_args(type_)) if get_origin(type_) is tuple else None
+    fixed = get_origin(type_) is tuple and get_args(type_)[-1] is not Ellipsis
+    size = len(get_args(type_)) if fixed else None
     if not isinstance(value, list | tuple) or size not in {None, len(value)}:
         yield at, "must be a list" if size is None else f"must be a list of {size}"
         return
