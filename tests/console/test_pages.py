@@ -89,6 +89,21 @@ async def test_a_customers_page_says_since_when_what_changed_and_what_to_mend_fi
     assert "−10 pelo silêncio" in (await viewer.get("/customers/user_id%3Abia?lang=pt-BR")).text
 
 
+async def test_a_word_that_is_shown_says_whose_it_is_and_what_was_computed(
+    viewer: httpx.AsyncClient, fakes: FakeSisters
+) -> None:
+    scores = scores_of(90, "green")
+    scores["health"] |= {
+        "computed": {"score": 31.4, "band": "red"},
+        "override": {"author": "Carla <b>", "reason": "On break", "until": "2026-04-15T00:00:00Z"},
+    }
+    fakes.put("scoring", f"/v1/customers/{id_of('bia')}/scores", scores)
+    page = (await viewer.get("/customers/user_id%3Abia")).text
+    assert "Shown as Carla &lt;b&gt; says: On break" in page
+    assert "Until Apr 15, 2026." in page
+    assert "Computed: Red, 31." in page
+
+
 async def test_yellow_says_when_it_turns_red(viewer: httpx.AsyncClient) -> None:
     assert "Turns red on May 24, 2026 if silent" in (await viewer.get("/customers/user_id%3Apriya")).text
 

@@ -40,6 +40,18 @@ class HealthView:
     crosses_at: datetime | None
     trend: float | None
     fix: object
+    override: "OverrideView | None"
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideView:
+    """A person's word that is shown in place of what was computed."""
+
+    author: str
+    reason: str
+    until: datetime | None
+    computed: float | None
+    computed_band: Band
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +123,20 @@ def health(scores: Document) -> HealthView:
         instant(crosses.get("at")),
         number(mapping(found.get("trend")).get("change")),
         mapping(found.get("fix")).get("because"),
+        _override(found),
+    )
+
+
+def _override(health: Document) -> OverrideView | None:
+    said, computed = mapping(health.get("override")), mapping(health.get("computed"))
+    if not said:
+        return None
+    return OverrideView(
+        text(said.get("author")),
+        text(said.get("reason")),
+        instant(said.get("until")),
+        number(computed.get("score")),
+        band(computed.get("band")),
     )
 
 
