@@ -5,9 +5,10 @@ from datetime import datetime
 
 from jornada.events import Factor, Health, JourneySnapshot, Reason, Support, UpsellPropensity
 from jornada.instants import micros
+from services.scoring.domain.crossing import HORIZON_DAYS
 from services.scoring.domain.parts.support import SEVERE
 from services.scoring.domain.profiles import UpsellRule
-from services.scoring.domain.shapes import logistic, significant, whole_days
+from services.scoring.domain.shapes import DAY, logistic, significant, whole_days
 from services.scoring.domain.upselling.reading import Read, signs_of
 from services.scoring.domain.words import reason
 
@@ -44,7 +45,8 @@ def next_turn(journey: JourneySnapshot, rule: UpsellRule, at: int) -> int | None
     """
     signs = signs_of(journey, rule)
     now = _contributions(signs, at)
-    later = sorted({turn for read in signs for turn in read.sign.turns() if turn > at})
+    last = at + HORIZON_DAYS * DAY
+    later = sorted({turn for read in signs for turn in read.sign.turns() if at < turn <= last})
     return next((turn for turn in later if _contributions(signs, turn) != now), None)
 
 

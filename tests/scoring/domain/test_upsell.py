@@ -300,3 +300,11 @@ def test_nobody_is_asked_to_buy_more_while_health_is_low_or_a_severe_ticket_open
         "pt-BR": "chamado de severidade 2 aberto há 2 dias: não é hora de oferecer mais",
     }
     assert ticketed(3).gated_because is None
+
+
+def test_a_quota_of_the_end_of_time_has_no_timer_and_breaks_nothing() -> None:
+    last = {"used": 9, "limit": 10, "since": "9999-11-30", "at": "9999-12-31"}
+    told = account(traits={"quotas": {"emails": last}})
+    assert probability(told) == probability(account())
+    turn = next_turn(told, RULE, micros(AT))
+    assert turn is None or turn == next_turn(account(), RULE, micros(AT))
