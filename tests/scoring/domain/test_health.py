@@ -293,6 +293,17 @@ def component(measures: Measures, name: str, days: int = 0) -> tuple[float, str]
     return next((each.value, each.because.code) for each in components if each.name == name)
 
 
+def test_unpaid_counts_since_the_oldest_of_a_failed_payment_and_overdue_invoices() -> None:
+    failed = AT - timedelta(days=1)
+    oldest = {"a": AT - timedelta(days=29), "b": AT - timedelta(days=2)}
+    alone, both = (Billing(payment_failed_since=failed, overdue=overdue) for overdue in ({}, oldest))
+    assert component(Measures(billing=both), "commercial")[0] < component(Measures(billing=alone), "commercial")[0]
+    assert component(Measures(billing=both), "commercial")[1] == "invoices_overdue"
+    for day, vetoed in ((0, False), (1, True)):
+        health = score(journey(measures=Measures(billing=both)), ALL, AT + timedelta(days=day)).health
+        assert [veto.code for veto in health.vetoes] == ["payment_overdue"] * vetoed
+
+
 def test_an_escalated_and_a_reopened_ticket_take_more() -> None:
     def value(*, reopened: bool = False, escalated: bool = False) -> float:
         ticket = OpenTicket(ticket_id="t", opened_at=AT, severity=3, reopened=reopened, escalated=escalated)
