@@ -99,7 +99,7 @@ async def test_a_word_that_is_shown_says_whose_it_is_and_what_was_computed(
     }
     fakes.put("scoring", f"/v1/customers/{id_of('bia')}/scores", scores)
     page = (await viewer.get("/customers/user_id%3Abia")).text
-    assert "Shown as Carla &lt;b&gt; says: On break" in page
+    assert "Shown as Carla &lt;b&gt; says: “On break”" in page
     assert "Until Apr 15, 2026." in page
     assert "Computed: Red, 31." in page
 
