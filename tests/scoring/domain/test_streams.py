@@ -96,3 +96,18 @@ def test_timers_find_what_polling_by_the_minute_finds(stream: list[JourneySnapsh
     assert [each[:3] for each in timed] == [each[:3] for each in polled]
     for exact, late in zip(timed, polled, strict=True):
         assert late.at - MINUTE < exact.at <= late.at
+
+
+@given(streams(), st.integers(0, 400))
+@settings(max_examples=50, deadline=None)
+def test_a_band_found_late_is_dated_to_the_instant_at_which_silence_brought_it(
+    stream: list[JourneySnapshot], days: int
+) -> None:
+    journey = stream[0]
+    now = journey.as_of + timedelta(days=days)
+    since, health = journey.as_of, score(journey, ALL, journey.as_of).health
+    while health.crosses is not None and health.crosses.at <= now:
+        since, health = health.crosses.at, score(journey, ALL, health.crosses.at).health
+    recorded = judge(journey, score(journey, ALL, now), {}, "live").recorded[HEALTH]
+    if recorded.band != "unknown":
+        assert recorded.since == since
