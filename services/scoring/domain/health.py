@@ -57,7 +57,7 @@ def top_reasons(health_: Health) -> list[Reason]:
 
     Where nothing costs any: why it is as good as it is, the weightiest first.
     """
-    lost = {each.name: 100.0 * each.weight - each.points for each in health_.components}
+    lost = _lost(health_)
     costly = sorted(health_.components, key=lambda each: (-lost[each.name], -each.weight, each.name))
     first = [*([health_.unknown_because] if health_.unknown_because else []), *health_.vetoes]
     cost = [each.because for each in costly if lost[each.name] >= LEAST_COST]
@@ -69,13 +69,17 @@ def first_fix(health_: Health) -> Reason | None:
 
     `points` are those that it could give back, whole.
     """
-    lost = [(100.0 * each.weight - each.points, each.name) for each in health_.components]
-    costly = [(cost, name) for cost, name in lost if cost >= LEAST_COST]
+    costly = [(cost, name) for name, cost in _lost(health_).items() if cost >= LEAST_COST]
     ours = [each for each in costly if each[1] != "adoption"]
     if not costly:
         return None
     cost, name = max(ours or costly)
     return reason(f"fix_{name}", points=max(round(cost), 1))
+
+
+def _lost(health_: Health) -> dict[str, float]:
+    """The points that each component costs."""
+    return {each.name: 100.0 * each.weight - each.points for each in health_.components}
 
 
 LEAST_COST = 0.5

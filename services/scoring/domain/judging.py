@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from jornada.events import Band, Crossing, JourneySnapshot, Reason, SubjectId, WorkspaceId, derived_id
+from jornada.events import Band, Crossing, JourneySnapshot, SubjectId, WorkspaceId, derived_id
 from jornada.instants import instant, micros
 from services.scoring.domain import announcing
 from services.scoring.domain.announcing import Announce, Cause, Crossed, Nothing, Recorded
@@ -54,14 +54,13 @@ class Judged(NamedTuple):
 
 
 class _Standing(NamedTuple):
-    """One score as it stands: its band and value (more is better), how both go on in silence, and why."""
+    """One score as it stands: its band and value (more is better), and how both go on in silence."""
 
     curve: Curve
     bands: Bands
     band: Band
     value: float | None
     published: float | None
-    because: Sequence[Reason]
 
 
 def judge(
@@ -105,10 +104,8 @@ def _standings(scores: Scores) -> dict[str, _Standing]:
     value = None if risk.probability is None else -risk.probability
     course = RiskCourse(scores.course, scores.profile.risk)
     return {
-        HEALTH: _Standing(
-            scores.course, scores.profile.bands, health.band, health.score, health.score, top_reasons(health)
-        ),
-        CHURN_RISK: _Standing(course, scores.profile.risk.bands, risk.band, value, risk.probability, top_pushes(risk)),
+        HEALTH: _Standing(scores.course, scores.profile.bands, health.band, health.score, health.score),
+        CHURN_RISK: _Standing(course, scores.profile.risk.bands, risk.band, value, risk.probability),
     }
 
 
@@ -170,6 +167,6 @@ def _crossing(journey: JourneySnapshot, scores: Scores, name: str, standing: _St
         value=standing.published,
         at=crossed.at,
         recorded_at=scores.as_of,
-        because=list(standing.because),
+        because=top_reasons(scores.health) if name == HEALTH else top_pushes(scores.churn_risk),
         identifiers=journey.identifiers,
     )

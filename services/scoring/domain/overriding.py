@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from jornada.events import Band, Computed, Health, Overridden
-from services.scoring.domain.profiles import Thresholds
+from services.scoring.domain.bands import Bands
 
 
 class Override(NamedTuple):
@@ -24,12 +24,12 @@ class Override(NamedTuple):
         return self.since <= at < self.until
 
 
-def shown(computed: Health, override: Override | None, thresholds: Thresholds, at: datetime) -> Health:
+def shown(computed: Health, override: Override | None, bands: Bands, at: datetime) -> Health:
     """Health as it is shown at an instant: under an override with its band and score, all else as computed."""
     if override is None or not override.holds(at):
         return computed
     score = computed.score if override.score is None else override.score
-    band = override.band if override.score is None else thresholds.band(override.score)
+    band = override.band if override.score is None else bands.band(override.score)
     return msgspec.structs.replace(
         computed,
         score=score,

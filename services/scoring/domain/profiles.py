@@ -5,7 +5,6 @@ from typing import Literal, get_args
 
 import msgspec
 
-from jornada.events import Band
 from jornada.rules import Condition
 from services.scoring.domain.bands import INFINITE, Bands
 from services.scoring.domain.words import STAGES
@@ -29,12 +28,6 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     green: float = 70.0
     yellow: float = 40.0
-
-    def band(self, score: float) -> Band:
-        """The band of a score that is rounded as published."""
-        if score >= self.green:
-            return "green"
-        return "yellow" if score >= self.yellow else "red"
 
 
 class BreadthRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

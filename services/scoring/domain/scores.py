@@ -71,7 +71,7 @@ def score(
     upsell = upsell_propensity(journey, well, profile.upsell, at)
     turns = [instant(each.since) for each in chosen[1:2]]
     ends = [override.until] if override is not None and override.holds(at) else []
-    visible = shown(well, override, profile.thresholds, at)
+    visible = shown(well, override, profile.bands, at)
     return Scores(at, profile, course, well, risk, upsell, visible, min([*turns, *ends], default=None))
 
 

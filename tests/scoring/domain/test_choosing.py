@@ -228,7 +228,7 @@ def test_an_override_is_what_is_shown_until_it_ends_and_computes_nothing(
     )
     assert said.shown.computed is not None
     assert (said.shown.computed.band, said.shown.computed.score) == (plain.health.band, plain.health.score)
-    assert said.shown.band == ("green" if value is None else plain.profile.thresholds.band(value))
+    assert said.shown.band == ("green" if value is None else plain.profile.bands.band(value))
     assert said.shown.score == (plain.health.score if value is None else value)
     assert said.again_at == until
     last, over = (score(snapshot, configuration, until - less, override) for less in (MICRO, timedelta(0)))
