@@ -94,8 +94,8 @@ class Language:
         return "; ".join(text for text in map(self.reason, each) if text)
 
     def day(self, at: datetime) -> str:
-        """A date with its year."""
-        return str(format_date(at.date(), format="medium", locale=self.locale))
+        """A date with its year, as the reasons write it."""
+        return str(format_date(at.date(), format=self.say("time.day"), locale=self.locale))
 
     def moment(self, at: datetime) -> str:
         """A date and a time of day, in UTC."""

@@ -100,12 +100,17 @@ async def test_a_word_that_is_shown_says_whose_it_is_and_what_was_computed(
     fakes.put("scoring", f"/v1/customers/{id_of('bia')}/scores", scores)
     page = (await viewer.get("/customers/user_id%3Abia")).text
     assert "Shown as Carla &lt;b&gt; says: “On break”" in page
-    assert "Until Apr 15, 2026." in page
+    assert "Until 15 Apr 2026." in page
     assert "Computed: Red, 31." in page
 
 
 async def test_yellow_says_when_it_turns_red(viewer: httpx.AsyncClient) -> None:
-    assert "Turns red on May 24, 2026 if silent" in (await viewer.get("/customers/user_id%3Apriya")).text
+    assert "Turns red on 24 May 2026 if silent" in (await viewer.get("/customers/user_id%3Apriya")).text
+
+
+async def test_a_number_that_nobody_should_act_on_is_shown_beside_the_reason(viewer: httpx.AsyncClient) -> None:
+    page = (await viewer.get("/customers/user_id%3Apriya")).text
+    assert "health is red: not the time to offer more (5% otherwise)" in page
 
 
 async def test_what_event_data_says_is_never_markup(viewer: httpx.AsyncClient, fakes: FakeSisters) -> None:
