@@ -135,11 +135,15 @@ async def test_what_changed_since_the_journey_before_is_told_with_what_to_mend(
     await scoring.seen(scoring.journey())
     path = "/v1/customers/user_id:ana/scores"
     first = await caller.ask(path)
-    assert (first["since_last"], first["health"]["trend"]) == (None, None)
+    assert (first["since_last"]["change"], first["health"]["trend"]) == (0.0, None)
     scoring.clock.at = AT + 40 * DAY
     ticket = OpenTicket(ticket_id="t", opened_at=AT + 39 * DAY, severity=1)
     measures = Measures(use=use(AT), support=Support(tickets=1, open=[ticket]), billing=Billing(plan="pro"))
     await scoring.seen(scoring.journey(version=2, measures=measures))
+    imported = (await caller.ask(path, as_of=(AT + 40 * DAY).isoformat()))["since_last"]
+    assert (imported["event"], imported["components"]) == (0.0, [])
+    live = AT + 40 * DAY
+    await scoring.seen(scoring.journey(version=3, measures=measures, live_at=live))
     second = await caller.ask(path, lang="pt-BR", as_of=(AT + 40 * DAY).isoformat())
     since = second["since_last"]
     assert (since["at"], since["score"]) == (first["as_of"], first["health"]["score"])
@@ -150,7 +154,7 @@ async def test_what_changed_since_the_journey_before_is_told_with_what_to_mend(
     assert second["health"]["trend"]["change"] == pytest.approx(since["change"])
     assert second["health"]["fix"]["reason"]["code"] == "fix_support"
     assert second["health"]["fix"]["because"].startswith("resolver os chamados abertos: até ")
-    await scoring.seen(scoring.journey(version=3, measures=measures))
+    await scoring.seen(scoring.journey(version=4, measures=measures, live_at=live))
     await scoring.pass_to(AT + 41 * DAY)
     assert (await caller.ask(path, as_of=(AT + 40 * DAY).isoformat()))["since_last"] == since
 

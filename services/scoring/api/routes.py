@@ -52,7 +52,7 @@ def _serve_subject(app: FastAPI, gate: Gate, readings: Readings, clock: Clock, k
         at = _instant(as_of, subject, clock.now())
         configuration = await readings.configuration(principal.workspace)
         whom = principal.workspace, subject.journey.subject_id
-        before = await readings.before(*whom)
+        before = await readings.before(subject.journey)
         since = None if before is None else since_last(subject.journey, before, configuration, at)
         said = await readings.override(*whom)
         scores = score(subject.journey, configuration, at, said)

@@ -98,25 +98,26 @@ class Readings:
                 id_ = row["merged_into"]
         return None if row is None or row["journey"] is None else _scored(row)
 
-    async def before(self, workspace: WorkspaceId, subject: SubjectId) -> Before | None:
-        """The journey before the last change by a point, as it was first published; None where there was none."""
-        async with self._database.transaction([workspace]) as connection:
-            stored = await connection.fetchval(
-                "select before from subjects where workspace = $1 and id = $2", workspace, subject
-            )
-            if stored is None:
-                return None
-            journey: JourneySnapshot = decode(stored, JourneySnapshot)
+    async def before(self, journey: JourneySnapshot) -> Before | None:
+        """The journey before the last change by a point, as it was first published; None where nobody knows.
+
+        The journey itself, so that only time has passed since, where nothing has changed so much, or nothing but
+        history has come since: an imported past is no news.
+        """
+        whom = journey.workspace, journey.subject_id
+        async with self._database.transaction([journey.workspace]) as connection:
+            stored = await connection.fetchval("select before from subjects where workspace = $1 and id = $2", *whom)
+            earlier = journey if stored is None else decode(stored, JourneySnapshot)
+            before = journey if earlier.live_at == journey.live_at else earlier
             row = await connection.fetchrow(
                 """select at, health, fold from history
                    where workspace = $1 and subject = $2 and journey_version = $3 order by version limit 1""",
-                workspace,
-                subject,
-                journey.version,
+                *whom,
+                before.version,
             )
         if row is None or row["health"] is None:
             return None
-        return Before(journey, row["at"], row["health"], row["fold"])
+        return Before(before, row["at"], row["health"], row["fold"])
 
     async def published(self, workspace: WorkspaceId, subject: SubjectId, at: datetime) -> float | None:
         """The health that was the newest at an instant; None where there was none."""
