@@ -13,7 +13,7 @@ from jornada.access.store import PostgresAccess
 from jornada.clock import SetClock
 from jornada.db import Database
 from jornada.events import Billing, Measures, Money, OpenTicket, Support
-from jornada.events.journeys import Identifier
+from jornada.events.journeys import Identifier, Membership
 from services.scoring.app import wired
 from services.scoring.settings import Settings
 from tests.scoring.harness import Scoring
@@ -214,6 +214,25 @@ async def test_the_board_shows_who_costs_most_first(scoring: Scoring, caller: Ca
     assert red
     assert all(row["band"] == "red" and row["red_since"] for row in red)
     assert (await caller.ask("/v1/scores", 400, as_of="2026-03-02T14:05:00Z"))["code"] == "as_of_unsupported"
+
+
+async def test_the_board_is_narrowed_to_a_stage_and_to_a_segment(scoring: Scoring, caller: Caller) -> None:
+    await _board(scoring)
+    big = [Membership(name='big %_"', entered_at=AT), Membership(name="early", entered_at=AT)]
+    await scoring.seen(scoring.journey("dora", segments=big), scoring.journey("eva", segments=big[1:]))
+
+    async def named(**asked: Any) -> list[str]:
+        rows = (await caller.ask("/v1/scores", **asked))["items"]
+        return sorted(row["subject"]["identifiers"][0]["value"] for row in rows)
+
+    assert await named(segment='big %_"') == ["dora"]
+    assert await named(segment="early") == ["dora", "eva"]
+    assert await named(segment="earl") == []
+    assert await named(stage="lead") != []
+    assert await named(stage="lead", segment="early") == []
+    await scoring.seen(scoring.journey("dora", version=2))
+    assert await named(segment="early") == ["eva"]
+    assert (await caller.ask("/v1/scores", 400, segment="\x00"))["code"]
 
 
 async def test_counts_and_profiles(scoring: Scoring, caller: Caller) -> None:

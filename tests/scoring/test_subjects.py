@@ -127,8 +127,9 @@ async def test_of_an_erased_subject_only_its_version_is_left(scoring: Scoring) -
     (row,) = await scoring.rows("select * from subjects")
     assert {name for name, value in row.items() if value is not None} == {
         *("workspace", "id", "type", "journey_version", "version", "revenue_at_risk", "score", "forgotten"),
-        "grounds",
+        *("grounds", "segments"),
     }
+    assert row["segments"] == "[]"
     for table in ("identifiers", "history", "recorded_bands", "crossings", "timers", "outbox"):
         assert await scoring.rows(f"select 1 from {table}") == []
     await scoring.seen(scoring.journey(version=3))

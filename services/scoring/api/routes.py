@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from math import isfinite
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Query
 from starlette.responses import Response
 
 from jornada.access.grants import Principal
@@ -24,7 +25,10 @@ from services.scoring.api.faces import (
 from services.scoring.api.subjects import KINDS, found
 from services.scoring.domain.scores import score
 from services.scoring.domain.since import since_last
-from services.scoring.store.reading import Position, Readings, Scored, Sort
+from services.scoring.store.reading import Among, Position, Readings, Scored, Sort
+
+Name = Annotated[str | None, Query(max_length=200, pattern="^[^\\x00]*$")]
+"""The name of a stage or a segment."""
 
 FURTHEST = timedelta(days=3_650)
 """How far ahead of now scores can be asked for."""
@@ -80,9 +84,8 @@ def _serve_lists(app: FastAPI, gate: Gate, readings: Readings) -> None:
     async def listed(
         *,
         principal: Principal = Depends(gate.needs("read")),
-        band: Band | None = None,
+        among: Among = Depends(_among),
         sort: Sort = "revenue_at_risk",
-        type: SubjectType | None = None,
         limit: Limit = 100,
         cursor: str | None = None,
         as_of: str | None = None,
@@ -91,7 +94,7 @@ def _serve_lists(app: FastAPI, gate: Gate, readings: Readings) -> None:
         """Subjects as last scored, the most urgent first: by revenue at risk, lowest health, risk or newest band."""
         _no_as_of(as_of)
         after = _position(cursor, sort) if cursor else None
-        rows = await readings.page(principal.workspace, sort, limit + 1, band=band, type_=type, after=after)
+        rows = await readings.page(principal.workspace, sort, limit + 1, among=among, after=after)
         last = rows[limit - 1] if len(rows) > limit else None
         following = cursor_of(sort, repr(last.key), str(last.journey.subject_id)) if last else None
         return answer(page([row_face(row, lang) for row in rows[:limit]], following))
@@ -110,6 +113,12 @@ def _serve_lists(app: FastAPI, gate: Gate, readings: Readings) -> None:
             bands[each.band] += each.subjects
             stages.setdefault(each.stage, dict.fromkeys(bands, 0))[each.band] += each.subjects
         return answer({"total": sum(bands.values()), "bands": bands, "stages": stages})
+
+
+def _among(
+    band: Band | None = None, type: SubjectType | None = None, stage: Name = None, segment: Name = None
+) -> Among:
+    return Among(band, type, stage, segment)
 
 
 def _instant(text: str | None, subject: Scored, now: datetime) -> datetime:

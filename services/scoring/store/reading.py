@@ -57,6 +57,15 @@ class Count(NamedTuple):
     subjects: int
 
 
+class Among(NamedTuple):
+    """Whom a list is narrowed to; all of it where nothing is said."""
+
+    band: str | None = None
+    type: SubjectType | None = None
+    stage: str | None = None
+    segment: str | None = None
+
+
 class Position(NamedTuple):
     """Where a page of the list ended: the sort's number and the subject."""
 
@@ -153,8 +162,7 @@ class Readings:
         sort: Sort,
         limit: int,
         *,
-        band: str | None,
-        type_: SubjectType | None,
+        among: Among,
         after: Position | None,
     ) -> Sequence[Scored]:
         """Up to `limit` subjects that stand in lists, the most urgent first, after the position."""
@@ -165,14 +173,17 @@ class Readings:
                 f"""select journey, score, revenue_at_risk, {by} as key from subjects
                     where workspace = $1 and band is not null and ($2::text is null or band = $2)
                       and ($3::text is null or type = $3)
+                      and ($7::text is null or stage = $7) and ($8::text is null or segments ? $8)
                       and ($4::float8 is null or {by} {beyond} $4 or ({by} = $4 and id > $5))
                     order by {by} {direction}, id limit $6""",  # noqa: S608 - our own expressions
                 workspace,
-                band,
-                type_,
+                among.band,
+                among.type,
                 after.key if after else None,
                 after.id if after else None,
                 limit,
+                among.stage,
+                among.segment,
             )
         return [_scored(row, row["key"]) for row in rows]
 

@@ -73,6 +73,7 @@ def row_of(judged: Judged, version: int, configuration: Configuration) -> Row:
         band_since=judged.recorded[HEALTH].since,
         red_since=snapshot.red_since,
         grounds=configuration.grounds,
+        segments=encode([each.name for each in journey.segments]).decode(),
     )
 
 

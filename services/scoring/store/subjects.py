@@ -19,7 +19,7 @@ from services.scoring.domain.scores import FOLD
 class Row(NamedTuple):
     """One row of `subjects`, by column. Without `band` it stands in no list; without `score` it is not published.
 
-    `grounds`: by what it was scored beside the journey.
+    `grounds`: by what it was scored beside the journey. `segments`: a JSON array of names.
     """
 
     workspace: WorkspaceId
@@ -42,6 +42,7 @@ class Row(NamedTuple):
     band_since: datetime | None = None
     red_since: datetime | None = None
     grounds: str = ""
+    segments: str = "[]"
 
 
 class Known(NamedTuple):
@@ -70,7 +71,7 @@ class HistoryRow(NamedTuple):
 
 _TYPES = (
     *("uuid", "uuid", "text", "bigint", "bigint", "bytea", "bytea", "uuid", "timestamptz", "text", "float8", "float8"),
-    *("numeric", "text", "float8", "text", "uuid", "timestamptz", "timestamptz", "text"),
+    *("numeric", "text", "float8", "text", "uuid", "timestamptz", "timestamptz", "text", "jsonb"),
 )
 _COLUMNS = ", ".join(Row._fields)
 _CHANGED = ", ".join(f"{column} = excluded.{column}" for column in Row._fields[2:])
