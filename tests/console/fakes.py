@@ -256,6 +256,10 @@ def peopled() -> FakeSisters:
                 },
                 "mrr": {"amount": "640.00", "currency": "BRL"},
                 "red_since": stamp(minutes=3) if band == "red" else None,
+                "reasons": [
+                    {"because": reason("no activity for 16 days", "sem uso há 16 dias")},
+                    {"because": reason("payment failed, not recovered")},
+                ],
                 **scores_of(score, band),
             }
         )

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.console.fakes import FakeSisters, account_of, alert_of, id_of, person, scores_of, touchpoint
+from tests.console.fakes import FakeSisters, account_of, alert_of, id_of, person, reason, scores_of, touchpoint
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 PAGES = (
@@ -102,6 +102,16 @@ async def test_a_word_that_is_shown_says_whose_it_is_and_what_was_computed(
     assert "Shown as Carla &lt;b&gt; says: “On break”" in page
     assert "Until 15 Apr 2026." in page
     assert "Computed: Red, 31." in page
+
+
+async def test_the_board_says_why_as_it_is_now_and_not_as_it_was_when_it_was_told(
+    viewer: httpx.AsyncClient, fakes: FakeSisters
+) -> None:
+    told = [reason("contact one way only, the latest 32 days ago")]
+    fakes.put("notify", "/v1/alerts", {"items": [alert_of("bia", because=told)], "next": None})
+    page = (await viewer.get("/")).text
+    assert "no activity for 16 days; payment failed, not recovered" in page
+    assert "32 days ago" not in page
 
 
 async def test_yellow_says_when_it_turns_red(viewer: httpx.AsyncClient) -> None:

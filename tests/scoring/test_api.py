@@ -207,6 +207,7 @@ async def test_the_board_shows_who_costs_most_first(scoring: Scoring, caller: Ca
     rows = (await caller.ask("/v1/scores", type="customer"))["items"]
     assert [row["subject"]["identifiers"][0]["value"] for row in rows] == ["c1", "c2", "c3", "c0"]
     assert rows[0]["because"] == "no activity for 20 days"
+    assert rows[0]["reasons"][0] == {name: rows[0][name] for name in ("because", "reason")}
     assert rows[0]["mrr"] == {"amount": "900.00", "currency": "BRL"}
     share = rows[0]["churn_risk"]["probability"] * 900
     assert float(rows[0]["revenue_at_risk"]["amount"]) == pytest.approx(share, abs=0.005)

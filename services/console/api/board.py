@@ -83,7 +83,7 @@ async def _board(sisters: Sisters, viewer: Viewer, band: Shown | None, kind: Kin
     return {
         "kind": kind,
         "shown": shown,
-        "rows": [boards.told_why(row, done.get(row.subject.id, ())) for row in rows],
+        "rows": rows,
         "more": bool(mapping(scores.document).get("next")) if isinstance(scores, Told) else False,
         "worth": boards.worth_together(rows),
         "done": done,

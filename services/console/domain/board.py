@@ -1,11 +1,10 @@
 """The risk board: who is leaving, what they are worth, why, since when, and what was done about it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from services.console.domain.actions import Action
 from services.console.domain.reading import BANDS, Band, Document, band, instant, items, mapping, money, number, text
 from services.console.domain.subjects import Subject, of_document, of_reference
 
@@ -19,7 +18,7 @@ class Row:
     score: float | None
     risk: float | None
     worth: Document | None
-    why: object
+    why: Sequence[object]
     since: datetime | None
     crosses_to: Band | None
     crosses_at: datetime | None
@@ -51,7 +50,7 @@ def _row(item: Document) -> Row:
         score=number(health.get("score")),
         risk=number(risk.get("probability")),
         worth=money(item.get("mrr")) or money(item.get("revenue_at_risk")),
-        why=item.get("because") or weakest(health),
+        why=[each.get("because") for each in items(item.get("reasons"))],
         since=instant(item.get("red_since")),
         crosses_to=band(crosses["band"]) if "band" in crosses else None,
         crosses_at=instant(crosses.get("at")),
@@ -69,28 +68,6 @@ def introduced(row: Row, journey: Document, account: Subject | None) -> Row:
         stage=row.stage or text(mapping(journey.get("stage")).get("name")),
         account=account.name if account is not None else "",
     )
-
-
-def told_why(row: Row, done: Iterable[Action]) -> Row:
-    """The row with all that its alert gave as reasons, instead of the top one alone."""
-    because = next((action.why for action in done if action.what == "alerted" and action.why), None)
-    return replace(row, why=because) if because is not None else row
-
-
-def weakest(health: Document) -> object:
-    """The reason that costs most: a veto, else of the component that is furthest below its full points."""
-    vetoes = health.get("vetoes")
-    if isinstance(vetoes, list) and vetoes:
-        return vetoes[0]
-    if health.get("unknown_because"):
-        return health["unknown_because"]
-    components = items(health.get("components"))
-    lost = [(_lost(component), index, component) for index, component in enumerate(components)]
-    return max(lost, key=lambda each: (each[0], -each[1]))[2].get("because") if lost else None
-
-
-def _lost(component: Document) -> float:
-    return 100 * (number(component.get("weight")) or 0) - (number(component.get("points")) or 0)
 
 
 def shares(counts: Mapping[str, int]) -> list[Share]:

@@ -20,6 +20,7 @@ Language = Literal["en", "pt-BR"]
 Document = dict[str, Any]
 
 TREND_DAYS = 30
+ROW_REASONS = 3
 
 
 def instant_text(at: datetime) -> str:
@@ -163,11 +164,12 @@ def scores_face(
 
 
 def row_face(found: Scored, language: Language) -> Document:
-    """One line of the list: as last scored, at `as_of`."""
+    """One line of the list: as last scored, at `as_of`. `reasons`: the first three, of which `because` is the first."""
     scores, billing = found.scores, found.journey.measures.billing
     mrr = billing.mrr if billing else None
     at_risk = {"amount": f"{found.revenue_at_risk:.2f}", "currency": mrr.currency} if mrr else None
-    top = next(iter(top_reasons(scores.health)), None)
+    reasons = [_reason(each, language) for each in top_reasons(scores.health)[:ROW_REASONS]]
+    top = reasons[0] if reasons else {"because": None, "reason": None}
     health, risk = scores.health, scores.churn_risk
     told = health_face(health, language)
     return {
@@ -178,8 +180,8 @@ def row_face(found: Scored, language: Language) -> Document:
         "churn_risk": {"probability": risk.probability, "band": risk.band, "horizon_days": risk.horizon_days},
         "mrr": mrr,
         "revenue_at_risk": at_risk,
-        "because": _text(top, language),
-        "reason": {"code": top.code, "values": top.values} if top else None,
+        **top,
+        "reasons": reasons,
         "red_since": _when(scores.red_since),
         "as_of": instant_text(scores.as_of),
     }
