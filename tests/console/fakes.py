@@ -120,7 +120,18 @@ def scores_of(score: float | None, band: str, **more: Any) -> Document:
         "health": health,
         "churn_risk": risk,
         "upsell_propensity": upsell,
-        "since_last": {"at": stamp(days=16), "score": 70.0, "change": -12.4, "event": -2.0, "time": -10.4, "config": 0},
+        "since_last": {
+            "at": stamp(days=16),
+            "score": 70.0,
+            "change": -12.4,
+            "event": -2.0,
+            "time": -10.4,
+            "config": 0,
+            "components": [
+                {"name": "adoption", "event": 3.0, "time": -10.4},
+                {"name": "support", "event": -5.0, "time": 0.0},
+            ],
+        },
         **more,
     }
 

@@ -80,7 +80,7 @@ async def test_a_customers_page_says_since_when_what_changed_and_what_to_mend_fi
         "Red since ",
         "First: resolve the open tickets: up to 8 points back",
         "−41 in 30 days",
-        "−12 points.",
+        "−12 points (Adoption −7, Support −5).",
         "−2 by what happened",
         "−10 by silence",
     ):

@@ -56,11 +56,12 @@ class OverrideView:
 
 @dataclass(frozen=True, slots=True)
 class SinceView:
-    """What changed health since an instant: in all and by cause, in points; causes that changed nothing left out."""
+    """What changed health since an instant, in points: in all, by cause, by component; without what changed nothing."""
 
     at: datetime | None
     change: float
     causes: Sequence[tuple[str, float]]
+    components: Sequence[tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,13 @@ def since_last(scores: Document) -> SinceView | None:
     found = mapping(scores.get("since_last"))
     causes = [(cause, number(found.get(cause)) or 0.0) for cause in ("event", "time", "config", "model")]
     moved = [(cause, points) for cause, points in causes if round(points) != 0]
-    return SinceView(instant(found.get("at")), number(found.get("change")) or 0.0, moved) if moved else None
+    parts = [(text(each.get("name")), _moved(each)) for each in mappings(found.get("components"))]
+    components = [(name, points) for name, points in parts if round(points) != 0]
+    return SinceView(instant(found.get("at")), number(found.get("change")) or 0.0, moved, components) if moved else None
+
+
+def _moved(component: Document) -> float:
+    return (number(component.get("event")) or 0.0) + (number(component.get("time")) or 0.0)
 
 
 def probability(document: object) -> ProbabilityView:
