@@ -19,6 +19,7 @@ from jornada.runtime import Service
 from jornada.runtime.service import Health
 from jornada.web import Check, Gate, application
 from jornada.web.app import serve_dead_letters
+from services.scoring.accounting import Accounting
 from services.scoring.api import overrides, profiles, routes
 from services.scoring.rescoring import Rescoring
 from services.scoring.settings import Settings
@@ -48,7 +49,7 @@ def wired(
     publisher = Publisher(database, bus, PostgresScores())
     folding = Folding(publisher, clock)
     topics = [JOURNEYS.name, ERASURES.name]
-    lag = LagMeter(bus=bus, database=database, group=GROUP, topics=topics, clock=clock)
+    lag = LagMeter(bus=bus, database=database, group=GROUP, topics=topics, clock=clock, also_due=["account_changes"])
     worker = Worker(
         GROUP,
         topics,
@@ -83,6 +84,7 @@ def wired(
         tasks=[
             ("worker", worker.run),
             ("ticker", ticker.run),
+            ("accounting", Accounting(database, clock).run),
             ("rescoring", Rescoring(database, clock).run),
             ("publisher", publisher.run),
             ("heartbeats", Heartbeats(bus, [SCORES.name]).run),

@@ -1,8 +1,10 @@
 """The stream side of scoring: journeys in, scores and crossings out, and timers for what silence changes."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeGuard
+
+import msgspec
 
 from jornada.bus import timers
 from jornada.bus.carrier import Received, Record
@@ -25,15 +27,19 @@ from jornada.events import (
     encode,
     topic_key,
 )
-from services.scoring.domain.announcing import Recorded, cause_of
+from services.scoring.domain.announcing import Cause, Recorded, cause_of
+from services.scoring.domain.champions import member
 from services.scoring.domain.course import received
 from services.scoring.domain.judging import HEALTH, TIMED, Judged, dues, judge, moves, repeated
+from services.scoring.domain.people import Peopled, peopled
 from services.scoring.domain.scores import Configuration, score
-from services.scoring.store import facts, overrides, subjects
+from services.scoring.store import facts, overrides, people, subjects
 from services.scoring.store.facts import RESCORE
+from services.scoring.store.people import PEOPLE, Place, Step
 from services.scoring.store.rows import ended, history_of, row_of
 from services.scoring.store.subjects import Known
 
+_MICROSECOND = timedelta(microseconds=1)
 SERVICE = "scoring"
 
 Configurations = Mapping[WorkspaceId, Configuration]
@@ -67,10 +73,12 @@ class Folding:
     async def _fold(self, connection: Connection, newest: Mapping[Subject, JourneyEvent]) -> Collection[Subject]:
         known = await subjects.locked(connection, newest, journeys=False)
         new = [event for subject, event in newest.items() if event.version > _version(known.get(subject))]
-        snapshots = [event for event in new if _lives(event)]
         now = self._clock.now()
+        told = [event for event in new if _lives(event)]
+        steps = await people.add_up(connection, {_subject(each): now for each in told if _is_account(each)})
+        snapshots = [_with_people(each, steps) for each in told]
         configurations = await facts.configurations(connection, _received(snapshots), now)
-        judged = await _judged(connection, snapshots, configurations, now)
+        judged = await _judged(connection, snapshots, configurations, now, steps)
         await self._keep(connection, judged, [event for event in new if not _lives(event)], configurations)
         return list(newest)
 
@@ -80,6 +88,11 @@ class Folding:
         for timer in sorted(due, key=lambda each: (each.due_at, each.name)):
             firing.setdefault(Subject(timer.workspace, timer.subject), timer)
         known = await subjects.locked(connection, firing, journeys=True)
+        accounts = {each: timer.due_at for each, timer in firing.items() if _concerns_people(timer, known.get(each))}
+        # What time made of an account's people before then comes first; until it did, the account's timer stands.
+        for each in await people.waiting(connection, accounts):
+            del firing[each], accounts[each]
+        steps = await people.add_up(connection, await people.first(connection, accounts))
         recorded = await facts.recorded(connection, firing)
         configurations = await facts.configurations(
             connection, {subject.workspace: () for subject in firing}, self._clock.now()
@@ -92,14 +105,23 @@ class Folding:
             if row is None or row.journey is None or _behind(row.journey_version, known_bands):
                 gone.append(timer)
                 continue
-            journey: JourneySnapshot = decode(row.journey, JourneySnapshot)
+            journey: JourneySnapshot = decode(row.journey, Peopled)
             silent = timer.name in TIMED
-            # Who was scored later meanwhile goes no way back.
-            at = timer.due_at if silent or row.as_of is None else max(timer.due_at, row.as_of)
-            scores = score(journey, configurations[subject.workspace], at, said.get(subject))
-            judged.append(judge(journey, scores, known_bands, "silence" if silent else "other", due=silent))
             if not silent:
                 gone.append(timer)
+            # Who was scored later meanwhile goes no way back.
+            at = timer.due_at if silent or row.as_of is None else max(timer.due_at, row.as_of)
+            told = silent
+            step = steps.get(subject)
+            if step is not None:
+                at = step.at if row.as_of is None else max(step.at, row.as_of + _MICROSECOND)
+                told = step.told
+                journey = peopled(journey, msgspec.structs.replace(step.people, at=at))
+            elif timer.name == PEOPLE:
+                continue
+            scores = score(journey, configurations[subject.workspace], at, said.get(subject))
+            cause: Cause = "silence" if told else "other"
+            judged.append(judge(journey, scores, known_bands, cause, due=silent or step is not None))
         await timers.drop(connection, [(timer.workspace, timer.subject, timer.name) for timer in gone])
         return await self._keep(connection, judged, [], configurations)
 
@@ -122,6 +144,9 @@ class Folding:
         await facts.record(connection, {Subject(*each.subject): each.recorded for each in judged if not each.repeated})
         told = await facts.keep(connection, [kept for each in judged for kept in each.kept])
         await self._tell(connection, told)
+        places = {Subject(*each.subject): _place(each) for each in judged if _counts(each)}
+        now = _next_second(self._clock.now())
+        await people.place(connection, places | {_subject(event): Place(None, None, now, told=False) for event in gone})
         await self._wind(connection, judged, gone)
         return {Subject(row.workspace, row.id): row.version for row in rows}
 
@@ -136,7 +161,7 @@ class Folding:
         await facts.put_missing(connection, [timer for timer, each in wound.items() if each.repeated])
         kept = {(timer.workspace, timer.subject, timer.name) for timer in wound}
         idle = {(*each.subject, name) for each in judged for name in TIMED if not each.repeated} - kept
-        over = {(*_subject(event), name) for event in gone for name in (*TIMED, RESCORE)}
+        over = {(*_subject(event), name) for event in gone for name in (*TIMED, RESCORE, PEOPLE)}
         scored = {(*each.subject, RESCORE) for each in judged}
         await timers.drop(connection, sorted(idle | over | scored))
 
@@ -146,8 +171,41 @@ def _lives(event: JourneyEvent) -> TypeGuard[JourneySnapshot]:
     return isinstance(event, JourneySnapshot) and event.touchpoints > 0
 
 
+def _is_account(journey: JourneySnapshot) -> bool:
+    return journey.subject_type == "account"
+
+
+def _concerns_people(timer: Timer, known: Known | None) -> bool:
+    return timer.name == PEOPLE or (known is not None and known.type == "account")
+
+
+def _with_people(journey: JourneySnapshot, steps: Mapping[Subject, Step]) -> JourneySnapshot:
+    step = steps.get(_subject(journey))
+    return journey if step is None else peopled(journey, step.people)
+
+
+def _counts(judged: Judged) -> bool:
+    """Whether it tells what a person counts for in their account."""
+    return judged.journey.subject_type == "customer" and not _behind(judged.journey.version, judged.recorded)
+
+
+def _place(judged: Judged) -> Place:
+    account, at = judged.journey.account_id, judged.scores.as_of
+    counted = None if account is None else member(judged.journey, judged.scores)
+    return Place(account, counted, at if judged.due else _next_second(at), told=judged.cause != "other")
+
+
+def _next_second(at: datetime) -> datetime:
+    """The whole second, so that an account is scored once for all that happens to its people within one."""
+    return at + timedelta(microseconds=-at.microsecond % 1_000_000)
+
+
 async def _judged(
-    connection: Connection, snapshots: Sequence[JourneySnapshot], configurations: Configurations, now: datetime
+    connection: Connection,
+    snapshots: Sequence[JourneySnapshot],
+    configurations: Configurations,
+    now: datetime,
+    steps: Mapping[Subject, Step],
 ) -> list[Judged]:
     named = [_subject(each) for each in snapshots]
     recorded = await facts.recorded(connection, named)
@@ -165,13 +223,14 @@ async def _judged(
             continue
         configuration = configurations[subject.workspace]
         silent = earlier is not None and _band(earlier, configuration, scores.as_of) == scores.health.band
-        cause = cause_of(bands.get(HEALTH, Recorded("unknown", now)), journey.live_at, silent=silent)
+        told = subject in steps and steps[subject].told
+        cause = cause_of(bands.get(HEALTH, Recorded("unknown", now)), journey.live_at, silent=silent or told)
         judged.append(judge(journey, scores, bands, cause))
     return judged
 
 
 def _band(journey: bytes, configuration: Configuration, at: datetime) -> str:
-    return score(decode(journey, JourneySnapshot), configuration, at).health.band
+    return score(decode(journey, Peopled), configuration, at).health.band
 
 
 def _timer(judged: Judged, name: str, at: datetime) -> Timer:

@@ -23,6 +23,7 @@ from jornada.events import (
     new_id,
     topic_key,
 )
+from services.scoring.accounting import Accounting
 from services.scoring.rescoring import Rescoring
 from services.scoring.store import subjects
 from services.scoring.store.subjects import PostgresScores
@@ -67,8 +68,11 @@ class Scoring:
             folded_until=folded_until or own.now,
             most=10_000,
         )
-        fired = 0
-        while (count := await ticker.tick()) and fired < 1_000:
+        fired, accounting = 0, Accounting(self.database, self.clock)
+        while fired < 1_000:
+            asked, count = await accounting.ask(), await ticker.tick()
+            if not asked and not count:
+                break
             fired += count
         return fired
 

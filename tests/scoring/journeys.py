@@ -1,13 +1,15 @@
 """Journeys as values, with keyword overrides, and strategies that draw them."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from hypothesis import strategies as st
 
 from jornada.events import (
+    Band,
     Billing,
     Contacts,
     Counted,
@@ -30,6 +32,7 @@ from jornada.events import (
 from jornada.events.journeys import Identifier
 from jornada.instants import micros
 from services.scoring.domain import scores
+from services.scoring.domain.people import Member, people, peopled
 from services.scoring.domain.profiles import COMPONENTS
 from services.scoring.domain.scores import Configuration, Scores
 
@@ -173,6 +176,15 @@ _counted = st.builds(
 _contacts = st.builds(Contacts, inbound_at=st.none() | _instants, outbound_at=st.none() | _instants)
 
 
+members = st.builds(
+    lambda band, champion, silent_since: Member(band, champion, silent_since if champion else None),
+    st.sampled_from(get_args(Band)),
+    st.booleans(),
+    st.none() | _instants,
+)
+peoples = st.builds(lambda found: people(Counter(found), AT), st.lists(members, max_size=12))
+
+
 @st.composite
 def journeys(draw: st.DrawFn) -> JourneySnapshot:
     """Journeys of any health, as they stand at AT."""
@@ -189,7 +201,10 @@ def journeys(draw: st.DrawFn) -> JourneySnapshot:
         people_by_day=sorted(days.items()),
     )
     rules = draw(st.sampled_from(("subscription", "shop", "app")))
-    return journey(measures=measures, rules=rules, type_=draw(st.sampled_from(("customer", "account"))))
+    if draw(st.booleans()):
+        return journey(measures=measures, rules=rules)
+    drawn = journey(measures=measures, rules=rules, type_="account")
+    return peopled(drawn, draw(peoples)) if draw(st.booleans()) else drawn
 
 
 connections = st.sets(st.sampled_from(COMPONENTS)).map(frozenset)

@@ -82,7 +82,7 @@ async def test_a_profile_of_a_shipped_name_stands_in_for_it(scoring: Scoring, ca
         ("zeta", True),
     ]
     assert items[4]["connected"] == ["adoption", "support", "commercial"]
-    assert items[4]["not_connected"] == ["feedback", "enablement", "relationship"]
+    assert items[4]["not_connected"] == ["feedback", "enablement", "relationship", "people"]
     await caller.send("DELETE", "/v1/profiles/saas")
     assert (await caller.ask("/v1/profiles/saas"))["own"] is False
 

@@ -1,6 +1,6 @@
 """A subject's health as a function of time alone: what it will be at any later instant if nothing more happens."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from jornada.events import JourneySnapshot, Measures
@@ -10,6 +10,7 @@ from services.scoring.domain.parts.adoption import AdoptionCourse
 from services.scoring.domain.parts.commercial import commercial_course, contracted, unpaid_since
 from services.scoring.domain.parts.enablement import EnablementCourse
 from services.scoring.domain.parts.feedback import feedback_course
+from services.scoring.domain.parts.people import people_course
 from services.scoring.domain.parts.relationship import ADVOCACY, relationship_course
 from services.scoring.domain.parts.support import SupportCourse
 from services.scoring.domain.profiles import COMPONENTS, ComponentName, Profile
@@ -35,8 +36,8 @@ class Course:
     def __init__(self, journey: JourneySnapshot, profile: Profile, connected: Collection[str]) -> None:
         weights = profile.weights
         parts = [(name, part) for name, part in _parts(journey, profile) if name in connected and name in weights]
-        counted = sum(weight for name, weight in weights.items() if name in connected)
         known = sum(weights[name] for name, _ in parts)
+        counted = known + sum(_missing(weights, connected, [name for name, _ in parts]))
         self.coverage = known / counted if counted else 0.0
         self.shares = [Share(name, weights[name] / known, part) for name, part in parts]
         self._at_most = profile.vetoes.at_most
@@ -82,6 +83,7 @@ def received(measures: Measures) -> set[ComponentName]:
         "enablement": measures.learning is not None,
         "commercial": contracted(measures) is not None,
         "relationship": measures.contacts is not None or any(kind in measures.counts for kind in ADVOCACY),
+        "people": measures.people > 0,
     }
     return {name for name, seen in shown.items() if seen}
 
@@ -95,11 +97,19 @@ def _parts(journey: JourneySnapshot, profile: Profile) -> Iterator[tuple[Compone
         "enablement": _enablement(journey.measures, profile),
         "commercial": commercial_course(journey, profile.commercial),
         "relationship": relationship_course(journey.measures, profile.relationship),
+        "people": people_course(journey, profile.people),
     }
     for name in COMPONENTS:
         part: Part | None = parts[name]
         if part is not None:
             yield name, part
+
+
+def _missing(
+    weights: Mapping[ComponentName, float], connected: Collection[str], known: Collection[str]
+) -> Iterator[float]:
+    """The weights of what is connected and not known of the subject. Nobody lacks people."""
+    return (weight for name, weight in weights.items() if name in connected and name not in {*known, "people"})
 
 
 def _adoption(journey: JourneySnapshot, profile: Profile) -> AdoptionCourse | None:

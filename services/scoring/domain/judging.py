@@ -9,8 +9,10 @@ from jornada.instants import instant, micros
 from services.scoring.domain import announcing
 from services.scoring.domain.announcing import Announce, Cause, Crossed, Nothing, Recorded
 from services.scoring.domain.bands import Bands, Corridor, common
+from services.scoring.domain.champions import CHAMPION, falls_silent
 from services.scoring.domain.crossing import HORIZON_DAYS, Curve, entered, leaves
 from services.scoring.domain.health import top_reasons
+from services.scoring.domain.people import people_of
 from services.scoring.domain.risk import RiskCourse, top_pushes
 from services.scoring.domain.scores import Scores
 from services.scoring.domain.shapes import DAY
@@ -22,8 +24,8 @@ SCORES = (HEALTH, CHURN_RISK)
 """Those whose crossings are recorded; churn risk's are told to nobody, as it is made from health, untrained."""
 
 UPSELL = "upsell_propensity"
-TIMED = (*SCORES, UPSELL)
-"""Those that time alone changes: each has a timer of its own."""
+TIMED = (*SCORES, UPSELL, CHAMPION)
+"""What time alone changes: each score, and whether a champion is silent, has a timer of its own."""
 
 REFRESHED = 0.05
 """By how much churn risk may move in silence before it is published anew."""
@@ -40,6 +42,7 @@ class Judged(NamedTuple):
     """One subject scored and judged: its scores, its records by score, and the crossings to keep.
 
     `repeated`: this journey, or a later one, was judged before; the records and the timers stand as they are.
+    `cause` is what brought it, `due` whether time alone did, at the very instant.
     """
 
     journey: JourneySnapshot
@@ -47,6 +50,8 @@ class Judged(NamedTuple):
     recorded: Mapping[str, Recorded]
     kept: Sequence[Kept] = ()
     repeated: bool = False
+    cause: Cause = "other"
+    due: bool = False
 
     @property
     def subject(self) -> tuple[WorkspaceId, SubjectId]:
@@ -85,7 +90,7 @@ def judge(
         if not isinstance(decision, Nothing):
             told_at = scores.as_of if isinstance(decision, Announce) else None
             kept.append(Kept(_crossing(journey, scores, name, standing, decision.crossed), told_at))
-    return Judged(journey, scores, judged, kept)
+    return Judged(journey, scores, judged, kept, cause=cause, due=due)
 
 
 def repeated(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded]) -> Judged:
@@ -110,8 +115,10 @@ def _standings(scores: Scores) -> dict[str, _Standing]:
 
 
 def _became_at(standing: _Standing, journey: JourneySnapshot, as_of: datetime) -> datetime:
-    """Since when a newly arrived journey has its band: from where silence made it so, else its last touchpoint."""
-    last = min(journey.last_seen_at, as_of)
+    """Since when a newly arrived journey has its band: from where silence made it so, else what happened last."""
+    people = people_of(journey)
+    known = [journey.last_seen_at] if people is None or people.at is None else [journey.last_seen_at, people.at]
+    last = min(max(known), as_of)
     return last if standing.band == "unknown" else entered(standing.curve, standing.bands, last, as_of)
 
 
@@ -129,6 +136,9 @@ def dues(judged: Judged) -> Iterator[tuple[str, datetime]]:
     turn = next_turn(judged.journey, judged.scores.profile.upsell, micros(judged.scores.as_of))
     if turn is not None:
         yield UPSELL, instant(turn)
+    silent_at = falls_silent(judged.journey, judged.scores.course)
+    if silent_at is not None and silent_at > judged.scores.as_of:
+        yield CHAMPION, silent_at
 
 
 def _turns_at(scores: Scores, name: str, standing: _Standing, recorded: Band) -> datetime | None:

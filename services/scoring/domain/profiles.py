@@ -9,7 +9,7 @@ from jornada.rules import Condition
 from services.scoring.domain.bands import INFINITE, Bands
 from services.scoring.domain.words import STAGES
 
-ComponentName = Literal["adoption", "support", "feedback", "enablement", "commercial", "relationship"]
+ComponentName = Literal["adoption", "support", "feedback", "enablement", "commercial", "relationship", "people"]
 COMPONENTS: tuple[ComponentName, ...] = get_args(ComponentName)
 LADDER = (7, 14, 30, 60, 90)
 """The half-lives, in days, by which a journey keeps its counts."""
@@ -145,6 +145,16 @@ class RelationshipRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     enough: float = 1.0
 
 
+class PeopleRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an account's people stand: 1 where nobody with a band is red, nothing from the share `gone` of them on.
+
+    Beside that, by the weight `champions`, the share of its champions who did not fall silent.
+    """
+
+    gone: float = 0.5
+    champions: float = 1.0
+
+
 class When:
     """A condition of jornada.rules as a field of a document."""
 
@@ -255,6 +265,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     enablement: EnablementRule = EnablementRule()
     commercial: CommercialRule = CommercialRule()
     relationship: RelationshipRule = RelationshipRule()
+    people: PeopleRule = PeopleRule()
     vetoes: VetoRule = VetoRule()
     upsell: UpsellRule = UpsellRule()
     thresholds: Thresholds = Thresholds()
@@ -301,6 +312,8 @@ def _laws(profile: Profile) -> Iterator[_Law]:
     yield "/enablement/steps", "must be 1 or more", profile.enablement.steps >= 1
     yield from _commercial(profile)
     yield from _relationship(profile.relationship)
+    yield "/people/gone", "must be above 0 and at most 1", 0 < profile.people.gone <= 1
+    yield "/people/champions", "must be 0 or more", 0 <= profile.people.champions < INFINITE
     yield from _own_vetoes(profile.vetoes.own)
     yield from _applies(profile)
     yield "/risk", "must be 0 < yellow < red < 1", 0 < risk.yellow < risk.red < 1

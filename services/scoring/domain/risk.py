@@ -21,6 +21,7 @@ _GROUPS: Mapping[ComponentName, str] = {
     "commercial": "bond",
     "relationship": "bond",
     "enablement": "bond",
+    "people": "bond",
 }
 """The factor that tells each component: with base, silence and cancellation at most six."""
 

@@ -18,7 +18,7 @@ from services.scoring.domain.risk import churn_risk
 from services.scoring.domain.shapes import DAY
 from services.scoring.domain.upsell import upsell_propensity
 
-FOLD = 2
+FOLD = 3
 """The number of these rules; it grows when the same journey would give other scores."""
 
 

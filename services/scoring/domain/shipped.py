@@ -21,6 +21,7 @@ _BY_USE: dict[ComponentName, float] = {
     "feedback": 0.06,
     "relationship": 0.04,
     "enablement": 0.03,
+    "people": 0.15,
 }
 
 SAAS = Profile(
@@ -58,6 +59,7 @@ SERVICES = Profile(
         "support": 0.15,
         "adoption": 0.05,
         "enablement": 0.05,
+        "people": 0.15,
     },
     adoption=AdoptionRule(act="use", half_life_days=90, enough=1.0, least_gap_days=30, gone=3.0),
     relationship=RelationshipRule(calm_days=30, gone_days=120),

@@ -272,6 +272,28 @@ def _came_pt(values: _Values) -> str:
     return f"{_pt(values['count'], 'pessoa entrou', 'pessoas entraram')}, a última em {_on_pt(values)}"
 
 
+def _red_en(values: _Values) -> str:
+    return f"{number_en(values['red'])} of {_en(values['people'], 'person', 'people')} in the red"
+
+
+def _red_pt(values: _Values) -> str:
+    return f"{number_pt(values['red'])} de {_pt(values['people'], 'pessoa', 'pessoas')} na faixa vermelha"
+
+
+def _champions_en(values: _Values) -> str:
+    silent, champions, days = values["silent"], values["champions"], _days_en(values["days"])
+    whose = "champion" if champions == 1 else f"{number_en(silent)} of {number_en(champions)} champions"
+    lasting = f"for {days}" if silent == 1 else f"the longest for {days}"
+    return f"{_red_en(values)}, {whose} silent{' ' if silent == 1 else ', '}{lasting}"
+
+
+def _champions_pt(values: _Values) -> str:
+    silent, champions, days = values["silent"], values["champions"], _days_pt(values["days"])
+    whose = "champion" if champions == 1 else f"{number_pt(silent)} de {number_pt(champions)} champions"
+    lasting = f"há {days}" if silent == 1 else f"o mais antigo há {days}"
+    return f"{_red_pt(values)}, {whose} em silêncio{' ' if silent == 1 else ', '}{lasting}"
+
+
 def _severe_en(values: _Values) -> str:
     age = f"for {_days_en(values['days'])}" if values["days"] else "for less than a day"
     return f"a ticket of severity {values['severity']} open {age}: not the time to offer more"
@@ -335,7 +357,10 @@ _TEXTS: dict[str, tuple[_Text, _Text]] = {
     "fix_enablement": _fix("help them finish onboarding and training", "ajudar a concluir ativação e treinamento"),
     "fix_commercial": _fix("settle payment and contract", "resolver pagamento e contrato"),
     "fix_relationship": _fix("get in touch", "entrar em contato"),
+    "fix_people": _fix("talk to the people in the red", "falar com as pessoas na faixa vermelha"),
     "fix_adoption": _fix("bring them back to use it more", "trazer de volta ao uso"),
+    "people_red": (_red_en, _red_pt),
+    "champions_silent": (_champions_en, _champions_pt),
     "two_way_contact": _ago("last heard from each other", "último contato nos dois sentidos"),
     "one_way_contact": _ago("contact one way only, the latest", "contato em um só sentido, o último"),
     "spoke_for_us": _ago("last spoke for us", "falou a nosso favor pela última vez"),

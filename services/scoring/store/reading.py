@@ -11,6 +11,7 @@ from jornada.db import Database
 from jornada.events import JourneySnapshot, Reason, ScoreSnapshot, SubjectId, SubjectType, WorkspaceId, decode
 from jornada.web import Reference
 from services.scoring.domain.overriding import Override
+from services.scoring.domain.people import Peopled, people_of
 from services.scoring.domain.scores import Configuration
 from services.scoring.domain.since import Before
 from services.scoring.store import facts, overrides
@@ -116,13 +117,16 @@ class Readings:
         whom = journey.workspace, journey.subject_id
         async with self._database.transaction([journey.workspace]) as connection:
             stored = await connection.fetchval("select before from subjects where workspace = $1 and id = $2", *whom)
-            earlier = journey if stored is None else decode(stored, JourneySnapshot)
-            before = journey if earlier.live_at == journey.live_at else earlier
+            earlier = journey if stored is None else decode(stored, Peopled)
+            before = journey if _news(earlier) == _news(journey) else earlier
+            people = people_of(before)
             row = await connection.fetchrow(
                 """select at, health, fold from history
-                   where workspace = $1 and subject = $2 and journey_version = $3 order by version limit 1""",
+                   where workspace = $1 and subject = $2 and journey_version = $3
+                     and ($4::timestamptz is null or at >= $4) order by version limit 1""",
                 *whom,
                 before.version,
+                None if people is None else people.at,
             )
         if row is None or row["health"] is None:
             return None
@@ -224,6 +228,10 @@ class Readings:
 
 
 def _scored(row: asyncpg.Record, key: float = 0.0) -> Scored:
-    return Scored(
-        decode(row["journey"], JourneySnapshot), decode(row["score"], ScoreSnapshot), row["revenue_at_risk"], key
-    )
+    return Scored(decode(row["journey"], Peopled), decode(row["score"], ScoreSnapshot), row["revenue_at_risk"], key)
+
+
+def _news(journey: JourneySnapshot) -> tuple[datetime | None, datetime | None]:
+    """When something last happened to a subject, and to an account's people, that is no history."""
+    people = people_of(journey)
+    return journey.live_at, None if people is None else people.live_at

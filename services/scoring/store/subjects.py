@@ -48,6 +48,7 @@ class Row(NamedTuple):
 class Known(NamedTuple):
     """What is stored of a subject, its row locked. `as_of`: when it was scored last."""
 
+    type: SubjectType
     journey_version: int
     journey: bytes | None
     as_of: datetime | None
@@ -80,7 +81,7 @@ _SAVE = f"""
 insert into subjects ({_COLUMNS}) select * from unnest({_ARRAYS}) order by 1, 2
 on conflict (workspace, id) do update set {_CHANGED},
   before = case when excluded.journey is null then null
-    when excluded.journey_version > subjects.journey_version
+    when excluded.journey <> subjects.journey
       and abs(coalesce(excluded.health, 0) - coalesce(subjects.health, 0)) >= 1 then subjects.journey
     else subjects.before end
 where subjects.version < excluded.version and subjects.journey_version <= excluded.journey_version
@@ -97,14 +98,14 @@ async def locked(connection: Connection, subjects: Collection[Subject], *, journ
     """Locks the rows of those subjects that have one; with their journeys if asked."""
     journey = "journey" if journeys else "null::bytea as journey"
     rows = await connection.fetch(
-        f"""select workspace, id, journey_version, {journey}, as_of from subjects
+        f"""select workspace, id, type, journey_version, {journey}, as_of from subjects
             where (workspace, id) in (select * from unnest($1::uuid[], $2::uuid[]))
             order by workspace, id for update""",  # noqa: S608 - our own columns
         [each.workspace for each in subjects],
         [each.id for each in subjects],
     )
     return {
-        Subject(row["workspace"], row["id"]): Known(row["journey_version"], row["journey"], row["as_of"])
+        Subject(row["workspace"], row["id"]): Known(row["type"], row["journey_version"], row["journey"], row["as_of"])
         for row in rows
     }
 

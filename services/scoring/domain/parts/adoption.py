@@ -1,7 +1,8 @@
 """Adoption: use, how deep and how broad it is, where it is heading and how many seats it fills; less silence."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from math import exp, log
+from math import ceil, exp, log
 from typing import NamedTuple
 
 from jornada.events import Decayed, JourneySnapshot, Reason, Use
@@ -10,6 +11,8 @@ from services.scoring.domain.profiles import AdoptionRule, BreadthRule, TrendRul
 from services.scoring.domain.seats import seats_of
 from services.scoring.domain.shapes import DAY, halved, ramp, saturate, trend, whole_days
 from services.scoring.domain.words import reason
+
+_HALF = 0.5
 
 
 class _Piece(NamedTuple):
@@ -25,7 +28,7 @@ class AdoptionCourse:
 
     def __init__(self, journey: JourneySnapshot, use: Use, rule: AdoptionRule) -> None:
         self._rule = rule
-        self._last, self._value_days = micros(use.last_value_at), use.value_days
+        self.last, self._value_days = micros(use.last_value_at), use.value_days
         self.usual = usual_gap(use, rule)
         self._pieces = list(_pieces(journey, use, rule))
         self._whole = sum(piece.weight for piece in self._pieces)
@@ -44,23 +47,30 @@ class AdoptionCourse:
 
     def patience(self, at: int) -> float:
         """What silence leaves: 1 within the usual gap, little once the subject has been away for several."""
-        gaps = (at - self._last) / DAY / self.usual
+        gaps = (at - self.last) / DAY / self.usual
         return 1.0 - (1.0 - self._rule.left) * ramp(gaps, self._rule.calm, self._rule.gone)
 
+    def falls_silent(self) -> int | None:
+        """The first instant at which silence leaves less than half; None where it never takes as much."""
+        gone = self.last + ceil(self.usual * self._rule.gone * DAY) + 1
+        if self.patience(gone) >= _HALF:
+            return None
+        return self.last + bisect_left(range(self.last, gone), True, key=lambda at: self.patience(at) < _HALF)
+
     def because(self, at: int) -> Reason:
-        if at - self._last > self.usual * DAY:
+        if at - self.last > self.usual * DAY:
             return self.silence(at)
         costly = max(self._pieces, key=lambda piece: piece.weight * (1.0 - piece.value(at)))
         return costly.because(at)
 
     def silence(self, at: int) -> Reason:
         """For how long nothing was used."""
-        days = whole_days(self._last, at)
+        days = whole_days(self.last, at)
         return reason(f"{self._rule.act}_silent", days=days, usual_days=round(self.usual))
 
     def absence(self, at: int) -> Reason:
         """How that compares with what is usual for the subject."""
-        days = whole_days(self._last, at)
+        days = whole_days(self.last, at)
         return reason("absence", days=days, usual_days=max(round(self.usual), 1))
 
 
