@@ -207,3 +207,32 @@ async def test_static_files_change_their_address_with_their_content(viewer: http
     assert answer.status_code == 200
     assert "immutable" in answer.headers["cache-control"]
     assert (await viewer.get("/static/..%2Fapp.py")).status_code == 404
+
+
+async def test_an_accounts_people_are_shown_by_band_the_most_urgent_first_and_counted(
+    viewer: httpx.AsyncClient, fakes: FakeSisters
+) -> None:
+    rows = [
+        {
+            "subject": {"type": "customer", "id": str(id_of(key)), "identifiers": [{"type": "user_id", "value": key}]},
+            "health": {"score": score, "band": band},
+            "reasons": [{"because": f"why {key}"}, {"because": "and more"}],
+        }
+        for key, score, band in (("ana", 12.0, "unknown"), ("caio", 83.0, "green"), ("bia", 31.0, "red"))
+    ]
+    known = [person(key, name, "aurora") for key, name in (("caio", "Caio"), ("bia", "Beatriz"), ("eva", "Eva"))]
+    counted = {"bands": {"green": 1, "yellow": 0, "red": 1, "unknown": 1}, "champions": 0, "champions_silent": 0}
+    fakes.put("scoring", "/v1/scores", {"items": rows, "next": None})
+    fakes.put("journey", "/v1/customers", {"items": known, "next": None})
+    scores = scores_of(80, "green", people=counted)
+    fakes.put("scoring", f"/v1/accounts/{id_of('aurora')}/scores", scores)
+    page = (await viewer.get("/accounts/account%3Aaurora")).text
+    asked = next(each for each in fakes.asked if each.url.path == "/v1/scores")
+    assert asked.url.params["account"] == str(id_of("aurora"))
+    assert "1 Red" in page
+    assert "1 Green" in page
+    assert "0 Yellow" not in page
+    places = [page.index(each) for each in ("Beatriz", "why bia", "Caio", "why caio", "why ana", "Eva")]
+    assert places == sorted(places)
+    assert 'href="/customers/user_id%3Abia"' in page
+    assert '<span class="disc red" title="Red">31</span>' in page

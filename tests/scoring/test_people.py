@@ -24,6 +24,9 @@ from services.scoring.domain.people import People
 from services.scoring.store import people
 from tests.scoring.harness import Scoring
 from tests.scoring.journeys import ALL, AT, score, subject_id, use
+from tests.scoring.test_api import Caller, caller
+
+__all__ = ["caller"]
 
 DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
@@ -218,6 +221,48 @@ async def test_people_of_an_account_that_nobody_told_of_wait_for_nothing(scoring
     assert await scoring.rows("select * from account_changes") == []
     await scoring.seen(account(scoring, 1))
     assert because(told(scoring)[-1]) == "0 of 1 person in the red"
+
+
+async def test_what_its_people_change_is_told_as_what_happened_to_the_account(scoring: Scoring, caller: Caller) -> None:
+    await scoring.seen(account(scoring), person(scoring, "ana"), person(scoring, "bia", own_gap_days=90))
+    await scoring.pass_to(AT)
+    scoring.clock.at = AT + DAY
+    await scoring.seen(red(scoring, "ana", version=2))
+    await scoring.pass_to(AT + 2 * DAY)
+    document = await caller.ask("/v1/accounts/account:acme/scores", as_of="2026-03-04T14:05:00Z")
+    assert document["people"] == {
+        "bands": {"green": 1, "yellow": 0, "red": 1, "unknown": 0},
+        "champions": 0,
+        "champions_silent": 0,
+    }
+    (component,) = [each for each in document["health"]["components"] if each["name"] == "people"]
+    assert component["because"] == "1 of 2 people in the red"
+    assert component["reason"] == {"code": "people_red", "values": {"red": 1, "people": 2}}
+    since = document["since_last"]
+    assert since["components"][0]["name"] == "people"
+    assert since["event"] == pytest.approx(-100 * component["weight"], abs=1e-6)
+    assert (since["config"], since["model"]) == (0, 0)
+    assert document["health"]["fix"]["because"].startswith("talk to the people in the red: up to ")
+    assert (await caller.ask("/v1/customers/user_id:ana/scores"))["people"] is None
+
+
+async def test_lists_show_the_people_of_one_account(scoring: Scoring, caller: Caller) -> None:
+    await scoring.seen(account(scoring), account(scoring, name="bora"), red(scoring, "ana"), person(scoring, "bia"))
+    await scoring.seen(person(scoring, "caio", account_id=BORA), person(scoring, "davi", account_id=None))
+
+    async def listed(**query: Any) -> list[str]:
+        items = (await caller.ask("/v1/scores", **query))["items"]
+        return [each["subject"]["identifiers"][0]["value"] for each in items]
+
+    assert await listed(account=str(ACME), sort="risk") == ["ana", "bia"]
+    assert await listed(account=str(ACME), band="red") == ["ana"]
+    assert await listed(account=str(BORA)) == ["caio"]
+    assert await listed(account=str(subject_id("ana"))) == []
+    await caller.ask("/v1/scores", 400, account="acme")
+    first = await caller.ask("/v1/scores", account=str(ACME), sort="risk", limit=1)
+    second = await caller.ask("/v1/scores", account=str(ACME), sort="risk", limit=1, cursor=first["next"])
+    assert [each["items"][0]["subject"]["identifiers"][0]["value"] for each in (first, second)] == ["ana", "bia"]
+    assert second["next"] is None
 
 
 TROUBLED = Measures(

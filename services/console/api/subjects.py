@@ -10,6 +10,7 @@ from jornada.web import parse_reference
 from services.console.api.board import silence
 from services.console.api.pages import Pages
 from services.console.api.viewers import Viewer, seen_by
+from services.console.domain import people as listed
 from services.console.domain import portrait
 from services.console.domain.actions import Action, alerted, decided, newest_first
 from services.console.domain.reading import Document, instant, items, mapping, mappings, segment, text
@@ -18,6 +19,7 @@ from services.console.sessions import Sessions
 from services.console.sisters import Answer, Sisters, Told
 
 _PATH = 40
+_PEOPLE = 100
 
 
 def serve(app: FastAPI, pages: Pages, sessions: Sessions, sisters: Sisters) -> None:
@@ -51,6 +53,7 @@ def serve(app: FastAPI, pages: Pages, sessions: Sessions, sisters: Sisters) -> N
             **_portrait(mapping(journey.document), scores, alerts),
             account=account,
             people=[],
+            bands=[],
             actions=_actions(alerts, decisions),
             messages=[portrait.message(each) for each in items(messages.document)]
             if isinstance(messages, Told)
@@ -72,10 +75,13 @@ def serve(app: FastAPI, pages: Pages, sessions: Sessions, sisters: Sisters) -> N
                 request, "nobody.html", viewer, 404 if journey.kind == "missing" else 200, silent=journey
             )
         id_ = segment(text(mapping(journey.document).get("account_id")))
-        scores, alerts, people = await asyncio.gather(
+        scores, alerts, people, banded = await asyncio.gather(
             sisters.get("scoring", f"/v1/accounts/{id_}/scores", token, lang=viewer.language.name),
             sisters.get("notify", "/v1/alerts", token, subject=id_, limit=50),
-            sisters.get("journey", "/v1/customers", token, account=id_, limit=100),
+            sisters.get("journey", "/v1/customers", token, account=id_, limit=_PEOPLE),
+            sisters.get(
+                "scoring", "/v1/scores", token, account=id_, sort="risk", limit=_PEOPLE, lang=viewer.language.name
+            ),
         )
         return pages.render(
             request,
@@ -83,14 +89,19 @@ def serve(app: FastAPI, pages: Pages, sessions: Sessions, sisters: Sisters) -> N
             viewer,
             **_portrait(mapping(journey.document), scores, alerts),
             account=None,
-            people=[(of_document(each), each) for each in items(people.document)] if isinstance(people, Told) else [],
+            people=listed.people(_document(banded), _document(people)),
+            bands=listed.bands(mapping(_document(scores))),
             actions=_actions(alerts, None),
             messages=[],
             path=[],
             older="",
             cursor=None,
-            silent=[each for each in silence(scores, alerts, people) if each.kind != "missing"],
+            silent=[each for each in silence(scores, alerts, people, banded) if each.kind != "missing"],
         )
+
+
+def _document(answer: Answer) -> object:
+    return answer.document if isinstance(answer, Told) else None
 
 
 async def _account(sisters: Sisters, token: str, customer: Document) -> Any:

@@ -7,6 +7,7 @@ import msgspec
 
 from jornada.events import ChurnRisk, Health, JourneySnapshot, Reason, UpsellPropensity
 from services.scoring.domain.health import first_fix, top_reasons
+from services.scoring.domain.people import people_of
 from services.scoring.domain.profiles import COMPONENTS, Profile
 from services.scoring.domain.scores import Scores
 from services.scoring.domain.shapes import significant
@@ -140,6 +141,15 @@ def trend_face(health: Health, earlier: float | None) -> Document | None:
     return {"days": TREND_DAYS, "change": significant(health.score - earlier)}
 
 
+def people_face(journey: JourneySnapshot) -> Document | None:
+    """How many of an account's people stand in each computed band, and how many champions it has; None of others."""
+    people = people_of(journey)
+    if people is None:
+        return None
+    bands = {band: getattr(people, band) for band in ("green", "yellow", "red", "unknown")}
+    return {"bands": bands, "champions": people.champions, "champions_silent": people.silent}
+
+
 def scores_face(
     found: Scored, scores: Scores, since: Since | None, earlier: float | None, language: Language
 ) -> Document:
@@ -159,6 +169,7 @@ def scores_face(
         "churn_risk": risk_face(scores.churn_risk, language),
         "upsell_propensity": upsell_face(scores.upsell_propensity, language),
         "red_since": _when(found.scores.red_since) if scores.shown.band == "red" else None,
+        "people": people_face(found.journey),
         "since_last": since_face(since),
     }
 

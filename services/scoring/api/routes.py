@@ -91,7 +91,10 @@ def _serve_lists(app: FastAPI, gate: Gate, readings: Readings) -> None:
         as_of: str | None = None,
         lang: Language = "en",
     ) -> Response:
-        """Subjects as last scored, the most urgent first: by revenue at risk, lowest health, risk or newest band."""
+        """Subjects as last scored, the most urgent first: by revenue at risk, lowest health, risk or newest band.
+
+        `account` is the id of an account: of its people alone.
+        """
         _no_as_of(as_of)
         after = _position(cursor, sort) if cursor else None
         rows = await readings.page(principal.workspace, sort, limit + 1, among=among, after=after)
@@ -116,9 +119,13 @@ def _serve_lists(app: FastAPI, gate: Gate, readings: Readings) -> None:
 
 
 def _among(
-    band: Band | None = None, type: SubjectType | None = None, stage: Name = None, segment: Name = None
+    band: Band | None = None,
+    type: SubjectType | None = None,
+    stage: Name = None,
+    segment: Name = None,
+    account: UUID | None = None,
 ) -> Among:
-    return Among(band, type, stage, segment)
+    return Among(band, type, stage, segment, account)
 
 
 def _instant(text: str | None, subject: Scored, now: datetime) -> datetime:

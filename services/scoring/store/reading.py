@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
+from uuid import UUID
 
 import asyncpg
 
@@ -59,12 +60,13 @@ class Count(NamedTuple):
 
 
 class Among(NamedTuple):
-    """Whom a list is narrowed to; all of it where nothing is said."""
+    """Whom a list is narrowed to; all of it where nothing is said. `account`: to the people of that one."""
 
     band: str | None = None
     type: SubjectType | None = None
     stage: str | None = None
     segment: str | None = None
+    account: UUID | None = None
 
 
 class Position(NamedTuple):
@@ -171,13 +173,14 @@ class Readings:
     ) -> Sequence[Scored]:
         """Up to `limit` subjects that stand in lists, the most urgent first, after the position."""
         by, direction = _ORDERS[sort]
+        of_account = "" if among.account is None else "and account = $9"
         beyond = "<" if direction == "desc" else ">"
         async with self._database.transaction([workspace]) as connection:
             rows = await connection.fetch(
                 f"""select journey, score, revenue_at_risk, {by} as key from subjects
                     where workspace = $1 and band is not null and ($2::text is null or band = $2)
                       and ($3::text is null or type = $3)
-                      and ($7::text is null or stage = $7) and ($8::text is null or segments ? $8)
+                      and ($7::text is null or stage = $7) and ($8::text is null or segments ? $8) {of_account}
                       and ($4::float8 is null or {by} {beyond} $4 or ({by} = $4 and id > $5))
                     order by {by} {direction}, id limit $6""",  # noqa: S608 - our own expressions
                 workspace,
@@ -188,6 +191,7 @@ class Readings:
                 limit,
                 among.stage,
                 among.segment,
+                *([] if among.account is None else [among.account]),
             )
         return [_scored(row, row["key"]) for row in rows]
 
