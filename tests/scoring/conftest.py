@@ -15,9 +15,10 @@ async def database(database_for: Callable[[str], Awaitable[Database]]) -> Databa
 
 @pytest.fixture
 async def scoring(database: Database) -> Scoring:
-    """Scoring in a new workspace; timers of other tests are cleared, so that only this one's fire."""
-    async with database.transaction(role="jornada_scoring_clock") as connection:
-        workspaces = [row["workspace"] for row in await connection.fetch("select distinct workspace from timers")]
-    async with database.transaction(workspaces) as connection:
-        await connection.execute("delete from timers")
+    """Scoring in a new workspace; what other tests left to be done is cleared, so that only this one's is."""
+    for table in ("timers", "connected", "account_changes"):
+        async with database.transaction(role="jornada_scoring_clock") as connection:
+            rows = await connection.fetch(f"select distinct workspace from {table}")
+        async with database.transaction([row["workspace"] for row in rows]) as connection:
+            await connection.execute(f"delete from {table}")
     return Scoring(database)
