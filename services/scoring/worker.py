@@ -121,7 +121,7 @@ class Folding:
                 continue
             scores = score(journey, configurations[subject.workspace], at, said.get(subject))
             cause: Cause = "silence" if told else "other"
-            judged.append(judge(journey, scores, known_bands, cause, due=silent or step is not None))
+            judged.append(judge(journey, scores, known_bands, cause, due=silent))
         await timers.drop(connection, [(timer.workspace, timer.subject, timer.name) for timer in gone])
         return await self._keep(connection, judged, [], configurations)
 

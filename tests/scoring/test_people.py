@@ -21,8 +21,9 @@ from jornada.events import (
     Use,
 )
 from services.scoring.accounting import Accounting
-from services.scoring.domain.people import People
+from services.scoring.domain.people import Member, People
 from services.scoring.store import people
+from services.scoring.store.people import Place
 from tests.scoring.harness import Scoring
 from tests.scoring.journeys import ALL, AT, score, subject_id, use
 from tests.scoring.test_api import Caller, caller
@@ -168,6 +169,25 @@ async def test_what_people_live_through_is_told_of_their_account_and_history_is_
     rows = await scoring.rows("select announced_at is not null as told from crossings where subject = $1", ACME)
     assert [row["told"] for row in rows if row] == [live] * len(rows)
     assert await of_account(scoring) == [("green", "yellow", AT + 5 * DAY)]
+
+
+async def test_what_its_people_live_through_is_told_though_history_of_the_account_comes_first(scoring: Scoring) -> None:
+    await scoring.seen(account(scoring, measures=TROUBLED, live_at=None), person(scoring, "ana", live_at=None))
+    await scoring.pass_to(AT)
+    scoring.clock.at = AT + DAY
+    await scoring.seen(red(scoring, "ana", version=2, live_at=AT + DAY))
+    await scoring.seen(account(scoring, version=2, measures=TROUBLED, live_at=None))
+    assert [(each.to, each.at) for each in scoring.crossings() if each.subject_id == ACME] == [("yellow", AT + DAY)]
+
+
+async def test_nothing_of_a_person_is_taken_back_before_it_was_counted(scoring: Scoring) -> None:
+    ana, acme = Subject(scoring.workspace, subject_id("ana")), Subject(scoring.workspace, ACME)
+    async with scoring.database.transaction([scoring.workspace]) as connection:
+        await people.place(connection, {ana: Place(ACME, Member("green"), AT + DAY, told=False)})
+        await people.place(connection, {ana: Place(ACME, Member("red"), AT, told=False)})
+        assert await people.add_up(connection, {acme: AT}) == {}
+        assert await people.first(connection, {acme: AT + DAY}) == {acme: AT + DAY}
+        assert (await people.add_up(connection, {acme: AT + DAY}))[acme].people == People(red=1, at=AT + DAY)
 
 
 async def test_all_that_happens_to_an_accounts_people_within_a_second_scores_it_once(scoring: Scoring) -> None:
