@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Collection
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -163,6 +164,35 @@ async def test_snapshots_at_an_instant_are_what_each_subjects_document_was(serve
         assert {decode(each.encode(), JourneySnapshot).subject_id for each in published} >= {
             each.subject_id for each in mine
         }
+
+
+async def test_snapshots_at_several_instants_are_those_at_each(served: Served) -> None:
+    people = [
+        touchpoint(f"sv{n}", n, type="group", user_id=f"sv{n % 4}", group_id="svacme", workspace=served.workspace)
+        for n in range(20)
+    ]
+    await served.send(*people, touchpoint("svlast", 25, event="Signed Up", user_id="sv1", workspace=served.workspace))
+    instants = [at(1.5), at(3), at(12), at(19), at(25), at(29)]
+
+    async def told(*wanted: datetime, **query: str) -> list[str]:
+        given = {"at": [each.isoformat() for each in wanted], "limit": "1000"} | query
+        answer = await served.client.get("/v1/snapshots", params=given)
+        assert answer.status_code == 200, answer.text
+        return answer.text.splitlines()
+
+    lines = await told(*instants)
+    assert sorted(lines) == sorted([line for each in instants for line in await told(each)])
+    snapshots: list[JourneySnapshot] = [decode(line.encode(), JourneySnapshot) for line in lines]
+    assert [each.subject_id for each in snapshots] == sorted(each.subject_id for each in snapshots)
+    for id_ in {each.subject_id for each in snapshots}:
+        own = [each for each in snapshots if each.subject_id == id_]
+        assert [each.as_of for each in own] == instants[-len(own) :]
+        assert await told(*instants, subject=str(id_)) == [encode(each).decode() for each in own]
+        assert len(await told(subject=str(id_))) == 1
+    assert await told(*instants, subject=str(new_id())) == []
+    mine = [each for each in snapshots if str(each.identifiers).find("svacme") >= 0]
+    assert [each.measures.people for each in mine] == [2, 4, 4, 4, 4, 4]
+    assert (await served.get("/v1/snapshots", 400, at=[at(1).isoformat()] * 101))["code"] == "invalid"
 
 
 async def test_what_cannot_be_told_is_said(served: Served) -> None:

@@ -1,7 +1,8 @@
 """What the faces read: one subject as of an instant, and lists of them."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -24,6 +25,9 @@ from services.journey.domain.view import StateView
 from services.journey.domain.vocabulary import Vocabulary
 from services.journey.store import accounts, identifiers, in_force, neighbourhoods, touchpoints
 from services.journey.store.subjects import kept
+
+_BEGINNING = -(1 << 62)
+"""Before every instant, in microseconds."""
 
 _MOST_FOLLOWED = 100
 MOST_PEOPLE = 500
@@ -112,31 +116,60 @@ async def customer(
     connection: Connection, workspace: WorkspaceId, id_: SubjectId, as_of: datetime, *, past: bool
 ) -> JourneySnapshot | None:
     """A customer as of an instant, None where nothing of it counts by then. `past` leaves out what is later."""
+    return (await customer_through(connection, workspace, id_, [as_of], past=past))[0]
+
+
+async def customer_through(
+    connection: Connection, workspace: WorkspaceId, id_: SubjectId, instants: Sequence[datetime], *, past: bool = True
+) -> list[JourneySnapshot | None]:
+    """A customer as of each instant, its touchpoints read once."""
     force = await in_force.read(connection, workspace)
     row = await _row(connection, workspace, id_, "customer", force.vocabulary)
     if row is None:
-        return None
+        return [None for _ in instants]
     members = (await identifiers.members(connection, workspace, [id_])).get(id_, [])
-    whole, count, walk = row.state, row.sessions, resumed(row.state or EMPTY, row.kept, force)
-    later = past and whole is not None and whole.last is not None and whole.last[0] > micros(as_of)
-    if whole is None or later or walk is None:
-        told = await touchpoints.of(connection, workspace, [owner for owner, _ in members], force.vocabulary)
-        until = [reading for _, reading in told if not past or reading.key[0] <= micros(as_of)]
-        whole, count, walk = folding.fold(until), len(coalesced(singles(until))), Walk(then=until)
-    entries = course(whole, ruled(walk, force), force)
-    account = state.account_of(whole)
-    stays = _stays(whole, walk, force, entries, as_of)
-    standing = Standing(
-        workspace=workspace,
-        type="customer",
-        id=id_,
-        identifiers=[identifier for _, identifier in members],
-        sessions=count,
-        account_id=None if account is None else await _account_id(connection, workspace, account),
-        stays=stays,
-        milestones=reached(stays, force),
-    )
-    return snapshot(whole, standing, force.rules, as_of, row.version, entries)
+    standing = resumed(row.state or EMPTY, row.kept, force)
+    stands_from = _last(row.state) if standing is not None else None
+    told: list[Reading] = []
+    if stands_from is None or (past and micros(min(instants)) < stands_from):
+        read = await touchpoints.of(connection, workspace, [owner for owner, _ in members], force.vocabulary)
+        told = [reading for _, reading in read]
+    names: dict[str, SubjectId | None] = {}
+    found = []
+    for as_of in instants:
+        whole, count, walk = row.state, row.sessions, standing
+        if whole is None or walk is None or stands_from is None or (past and micros(as_of) < stands_from):
+            until = _until(told, as_of if past else None)
+            whole, count, walk = folding.fold(until), len(coalesced(singles(until))), Walk(then=until)
+        entries = course(whole, ruled(walk, force), force)
+        account = state.account_of(whole)
+        if account is not None and account not in names:
+            names[account] = await _account_id(connection, workspace, account)
+        stays = _stays(whole, walk, force, entries, as_of)
+        who = Standing(
+            workspace=workspace,
+            type="customer",
+            id=id_,
+            identifiers=[identifier for _, identifier in members],
+            sessions=count,
+            account_id=None if account is None else names[account],
+            stays=stays,
+            milestones=reached(stays, force),
+        )
+        found.append(snapshot(whole, who, force.rules, as_of, row.version, entries))
+        await asyncio.sleep(0)
+    return found
+
+
+def _last(whole: State | None) -> int | None:
+    """From when on a state says how its subject stands, in microseconds: its last touchpoint; None without a state."""
+    if whole is None:
+        return None
+    return _BEGINNING if whole.last is None else whole.last[0]
+
+
+def _until(told: Iterable[Reading], as_of: datetime | None) -> list[Reading]:
+    return [reading for reading in told if as_of is None or reading.key[0] <= micros(as_of)]
 
 
 def _stays(whole: State, walk: Walk, force: InForce, entries: Sequence[Entry], as_of: datetime) -> Stays:
@@ -148,22 +181,34 @@ async def account(
     connection: Connection, workspace: WorkspaceId, id_: SubjectId, as_of: datetime, *, past: bool
 ) -> JourneySnapshot | None:
     """An account as of an instant, None where nothing of it counts by then."""
+    return (await account_through(connection, workspace, id_, [as_of], past=past))[0]
+
+
+async def account_through(
+    connection: Connection, workspace: WorkspaceId, id_: SubjectId, instants: Sequence[datetime], *, past: bool = True
+) -> list[JourneySnapshot | None]:
+    """An account as of each instant, its own and its people's touchpoints read once."""
     force = await in_force.read(connection, workspace)
     row = await _row(connection, workspace, id_, "account", force.vocabulary)
     members = (await identifiers.members(connection, workspace, [id_])).get(id_, [])
     if row is None or not members:
-        return None
+        return [None for _ in instants]
     own = await accounts.by_customer(connection, workspace, [id_], force.vocabulary.version)
-    whole, everybody = row.state, row.people
-    spoiled = own.get((id_, id_), EMPTY) is None
-    if spoiled or whole is None or (past and await _goes_on(connection, workspace, id_, whole, as_of)):
-        until = as_of if past else None
-        whole, everybody = await _account_until(connection, workspace, force, id_, members[0][1].value, until)
-    identifiers_ = [identifier for _, identifier in members]
-    standing = Standing(
-        workspace=workspace, type="account", id=id_, identifiers=identifiers_, sessions=0, people=everybody
-    )
-    return snapshot(whole, standing, force.rules, as_of, row.version, timeline(whole, force.rules))
+    stands_from = None
+    if row.state is not None and own.get((id_, id_), EMPTY) is not None:
+        stands_from = await _went_on_at(connection, workspace, id_, row.state, instants) if past else _BEGINNING
+    earlier = [at for at in instants if stands_from is None or micros(at) < stands_from]
+    name = members[0][1].value
+    anew = await _account_until(connection, workspace, force, id_, name, earlier, past=past) if earlier else {}
+    found = []
+    for as_of in instants:
+        whole, everybody = anew.get(as_of) or (row.state or EMPTY, row.people)
+        identifiers_ = [identifier for _, identifier in members]
+        who = Standing(
+            workspace=workspace, type="account", id=id_, identifiers=identifiers_, sessions=0, people=everybody
+        )
+        found.append(snapshot(whole, who, force.rules, as_of, row.version, timeline(whole, force.rules)))
+    return found
 
 
 async def listed(
@@ -206,6 +251,14 @@ async def subjects_after(
         workspace,
         after,
         limit,
+    )
+    return [(row["id"], row["type"]) for row in rows]
+
+
+async def subject(connection: Connection, workspace: WorkspaceId, id_: UUID) -> list[tuple[SubjectId, SubjectType]]:
+    """The subject of an id and its type, where there is one now."""
+    rows = await connection.fetch(
+        "select id, type from subjects where workspace = $1 and id = $2 and stage is not null", workspace, id_
     )
     return [(row["id"], row["type"]) for row in rows]
 
@@ -330,21 +383,23 @@ async def _account_id(connection: Connection, workspace: WorkspaceId, name: str)
     return None if found is None else SubjectId(found.node.id)
 
 
-async def _goes_on(
-    connection: Connection, workspace: WorkspaceId, id_: SubjectId, whole: State, as_of: datetime
-) -> bool:
-    """Whether an account has more than it had at an instant: touchpoints since then, or people said to belong since."""
-    until = micros(as_of)
-    if whole.last is not None and whole.last[0] > until:
-        return True
+async def _went_on_at(
+    connection: Connection, workspace: WorkspaceId, id_: SubjectId, whole: State, instants: Sequence[datetime]
+) -> int:
+    """When an account got what it has: its last touchpoint, or when the latest people were said to belong to it.
+
+    In microseconds; where that is after all the instants anyhow, any such instant.
+    """
+    went_on = _last(whole) or _BEGINNING
+    if went_on > micros(max(instants)):
+        return went_on
     async for customers in _people(connection, workspace, id_):
         rows = await connection.fetch(
             "select state from subjects where workspace = $1 and id = any($2)", workspace, customers
         )
         states_: list[State] = [decode(row["state"], State) for row in rows]
-        if any(key[0] > until for each in states_ for key in each.groups.values()):
-            return True
-    return False
+        went_on = max([went_on, *(key[0] for each in states_ for key in each.groups.values())])
+    return went_on
 
 
 async def _people(
@@ -358,32 +413,41 @@ async def _people(
 
 
 async def _account_until(
-    connection: Connection, workspace: WorkspaceId, force: InForce, id_: SubjectId, name: str, as_of: datetime | None
-) -> tuple[State, People]:
-    """An account and its people, from stored touchpoints up to an instant."""
-    told = (await _told_until(connection, workspace, force, [id_], as_of)).get(id_, [])
-    own = folding.own_share(told, name)
-    everybody = NOBODY
-    async for customers in _people(connection, workspace, id_):
-        theirs = await _told_until(connection, workspace, force, customers, as_of)
-        shares = (folding.shares(readings).get(name) for readings in theirs.values())
-        some = people.added((share for share in shares if share is not None), force.rules.value_classes)
-        everybody = people.join(everybody, some)
-    return state.known_from_start(state.join(own, everybody.state)), everybody
-
-
-async def _told_until(
     connection: Connection,
     workspace: WorkspaceId,
     force: InForce,
-    subjects_: Collection[SubjectId],
-    as_of: datetime | None,
+    id_: SubjectId,
+    name: str,
+    instants: Sequence[datetime],
+    *,
+    past: bool,
+) -> dict[datetime, tuple[State, People]]:
+    """An account and its people, from stored touchpoints up to each instant; from all of them if not `past`."""
+    told = (await _told(connection, workspace, force, [id_])).get(id_, [])
+    everybody = dict.fromkeys(instants, NOBODY)
+    async for customers in _people(connection, workspace, id_):
+        theirs = await _told(connection, workspace, force, customers)
+        for at in instants:
+            until = (_until(readings, at if past else None) for readings in theirs.values())
+            shares = (folding.shares(readings).get(name) for readings in until)
+            some = people.added((share for share in shares if share is not None), force.rules.value_classes)
+            everybody[at] = people.join(everybody[at], some)
+            await asyncio.sleep(0)
+    found = {}
+    for at, them in everybody.items():
+        own = folding.own_share(_until(told, at if past else None), name)
+        found[at] = state.known_from_start(state.join(own, them.state)), them
+    return found
+
+
+async def _told(
+    connection: Connection, workspace: WorkspaceId, force: InForce, subjects_: Collection[SubjectId]
 ) -> dict[SubjectId, list[Reading]]:
-    """The touchpoints up to an instant, ours left out, of whom has any."""
+    """The touchpoints, ours left out, of whom has any."""
     members = await identifiers.members(connection, workspace, subjects_)
     whose = {owner: each for each, theirs in members.items() for owner, _ in theirs}
     told: dict[SubjectId, list[Reading]] = {}
     for owner, reading in await touchpoints.of(connection, workspace, whose, force.vocabulary):
-        if not reading.ours and (as_of is None or reading.key[0] <= micros(as_of)):
+        if not reading.ours:
             told.setdefault(whose[owner], []).append(reading)
     return told
