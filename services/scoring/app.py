@@ -23,7 +23,7 @@ from services.scoring.accounting import Accounting
 from services.scoring.api import overrides, profiles, routes
 from services.scoring.rescoring import Rescoring
 from services.scoring.settings import Settings
-from services.scoring.sisters import Following, JourneyLag
+from services.scoring.sisters import Following, JourneyLag, Journeys
 from services.scoring.store import subjects
 from services.scoring.store.reading import Readings
 from services.scoring.store.subjects import PostgresScores
@@ -42,10 +42,16 @@ def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Ser
 
 
 def wired(
-    settings: Settings, bus: Bus, database: Database, clock: Clock, journey_waits: Callable[[], Awaitable[float]]
+    settings: Settings,
+    bus: Bus,
+    database: Database,
+    clock: Clock,
+    journey_waits: Callable[[], Awaitable[float]],
+    journeys: Journeys | None = None,
 ) -> Service:
     """Scoring, told by `journey_waits` for how many seconds journey's oldest record has waited."""
     health = Health()
+    journeys = journeys or Journeys(settings.journey_url)
     publisher = Publisher(database, bus, PostgresScores())
     folding = Folding(publisher, clock)
     topics = [JOURNEYS.name, ERASURES.name]
@@ -72,7 +78,7 @@ def wired(
     app = application("scoring", _DESCRIPTION, checks=checks, lag=lag)
     gate = Gate(Keyring(PostgresAccess(database), clock.monotonic))
     readings = Readings(database)
-    routes.serve(app, gate, readings, clock)
+    routes.serve(app, gate, readings, journeys, clock)
     profiles.serve(app, gate, database, readings, clock)
     overrides.serve(app, gate, database, readings, clock)
     serve_dead_letters(app, gate, DeadLetters(database), worker)
@@ -80,7 +86,7 @@ def wired(
         "scoring",
         settings.scoring_port,
         app,
-        resources=[database],
+        resources=[database, journeys],
         tasks=[
             ("worker", worker.run),
             ("ticker", ticker.run),

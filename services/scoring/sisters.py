@@ -1,6 +1,7 @@
-"""Asks journey how far behind the stream it is, and tells until when all that it told is scored."""
+"""Asks journey how far behind the stream it is, and how subjects stood; tells until when all that it told is scored."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from jornada.bus.carrier import Partition
 from jornada.bus.lag import PartitionLag
 from jornada.clock import Clock
 from jornada.db import Unavailable
+from jornada.events import JourneySnapshot, SubjectId, Undecodable, decode
 
 
 class JourneyLag:
@@ -34,6 +36,62 @@ class JourneyLag:
             return float(document["oldest_waiting_seconds"])
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise Unavailable(f"journey does not say how far it is: {type(error).__name__}") from error
+
+
+class Lines(NamedTuple):
+    """Snapshots of some subjects as lines of JSON, in pieces of any size; `following` leads on while there is more."""
+
+    pieces: AsyncIterator[bytes]
+    following: str | None
+
+
+class Journeys:
+    """A client of journey's `/v1/snapshots`: journeys as they stood, told to whoever asks by their own token.
+
+    `token` is the caller's header `Authorization`, whole. Whatever journey does not answer is Unavailable.
+    """
+
+    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        timeout = httpx.Timeout(8.0, connect=2.0, read=20.0)
+        self._client = httpx.AsyncClient(base_url=url, trust_env=False, timeout=timeout, transport=transport)
+
+    async def start(self) -> None:
+        """Connects at the first question."""
+
+    async def stop(self) -> None:
+        """Closes its connections."""
+        await self._client.aclose()
+
+    async def at(self, token: str, subject: SubjectId, at: datetime) -> JourneySnapshot | None:
+        """The subject's journey as of an instant; None where nothing of it counted by then. Raises Unavailable."""
+        asked = {"subject": str(subject), "at": at.isoformat()}
+        try:
+            response = await self._client.get("/v1/snapshots", params=asked, headers={"authorization": token})
+            response.raise_for_status()
+            return decode(response.content, JourneySnapshot) if response.content else None
+        except (httpx.HTTPError, Undecodable) as error:
+            raise _silent(error) from error
+
+    @asynccontextmanager
+    async def through(
+        self, token: str, instants: Sequence[datetime], limit: int, cursor: str | None
+    ) -> AsyncIterator[Lines]:
+        """The journeys of up to `limit` subjects by id, each as of all the instants in turn. Raises Unavailable."""
+        asked: dict[str, Any] = {"at": [each.isoformat() for each in instants], "limit": limit}
+        if cursor is not None:
+            asked["cursor"] = cursor
+        try:
+            async with self._client.stream(
+                "GET", "/v1/snapshots", params=asked, headers={"authorization": token}
+            ) as response:
+                response.raise_for_status()
+                yield Lines(response.aiter_bytes(), response.headers.get("next-cursor"))
+        except httpx.HTTPError as error:
+            raise _silent(error) from error
+
+
+def _silent(error: Exception) -> Unavailable:
+    return Unavailable(f"journey does not tell how it was: {type(error).__name__}")
 
 
 class _Ahead(NamedTuple):

@@ -6,6 +6,7 @@ import pytest
 
 from jornada.db import Database
 from tests.scoring.harness import Scoring
+from tests.scoring.told import Told
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,9 @@ async def scoring(database: Database) -> Scoring:
         async with database.transaction([row["workspace"] for row in rows]) as connection:
             await connection.execute(f"delete from {table}")
     return Scoring(database)
+
+
+@pytest.fixture
+def told() -> Told:
+    """Journey, with nothing to tell yet."""
+    return Told()

@@ -79,8 +79,7 @@ def _serve(app: FastAPI, gate: Gate, database: Database, readings: Readings, clo
         now = clock.now()
         subject = await found(readings, principal, kind, ref)
         id_ = subject.journey.subject_id
-        standing = await readings.override(principal.workspace, id_)
-        stood = standing is not None and standing.holds(now)
+        stood = await readings.override(principal.workspace, id_, now) is not None
         if stood and not dry_run:
             async with database.transaction([principal.workspace]) as connection:
                 held = await overrides.hold(connection, principal.workspace, id_)

@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Query
+from fastapi import Depends, FastAPI, Query, Request
 from starlette.responses import Response
 
 from jornada.access.grants import Principal
@@ -18,14 +18,14 @@ from services.scoring.api.faces import (
     TREND_DAYS,
     Language,
     history_face,
-    instant_text,
     row_face,
     scores_face,
 )
 from services.scoring.api.subjects import KINDS, found
 from services.scoring.domain.scores import score
 from services.scoring.domain.since import since_last
-from services.scoring.store.reading import Among, Position, Readings, Scored, Sort
+from services.scoring.sisters import Journeys
+from services.scoring.store.reading import Among, Position, Readings, Sort
 
 Name = Annotated[str | None, Query(max_length=200, pattern="^[^\\x00]*$")]
 """The name of a stage or a segment."""
@@ -34,36 +34,51 @@ FURTHEST = timedelta(days=3_650)
 """How far ahead of now scores can be asked for."""
 
 
-def serve(app: FastAPI, gate: Gate, readings: Readings, clock: Clock) -> None:
+def serve(app: FastAPI, gate: Gate, readings: Readings, journeys: Journeys, clock: Clock) -> None:
     """Adds scoring's reads."""
     for kind in KINDS:
-        _serve_subject(app, gate, readings, clock, kind)
+        _serve_subject(app, gate, readings, journeys, clock, kind)
+        _serve_history(app, gate, readings, kind)
     _serve_lists(app, gate, readings)
 
 
-def _serve_subject(app: FastAPI, gate: Gate, readings: Readings, clock: Clock, kind: str) -> None:
+def _serve_subject(app: FastAPI, gate: Gate, readings: Readings, journeys: Journeys, clock: Clock, kind: str) -> None:
     type_ = KINDS[kind].type
 
     @app.get(f"/v1/{kind}/{{ref}}/scores", tags=["scores"], name=f"{type_}_scores")
     async def of_subject(
+        request: Request,
         ref: str,
         principal: Principal = Depends(gate.needs("read")),
         as_of: str | None = None,
         lang: Language = "en",
     ) -> Response:
-        """Health, churn risk and upsell propensity with their reasons, now or at a later instant if nothing happens."""
+        """Health, churn risk and upsell propensity with their reasons, now or at any other instant.
+
+        At a later one: if nothing happens. At an earlier one: what today's touchpoints up to it give, by what is
+        configured now; `since_last` and `red_since` are then null, and 404 says that nothing was known by then. What
+        was published is the history.
+        """
         subject = await found(readings, principal, kind, ref)
-        at = _instant(as_of, subject, clock.now())
-        configuration = await readings.configuration(principal.workspace)
         whom = principal.workspace, subject.journey.subject_id
-        before = await readings.before(subject.journey)
-        since = None if before is None else since_last(subject.journey, before, configuration, at)
-        said = await readings.override(*whom)
+        at = _instant(as_of, max(clock.now(), subject.journey.as_of))
+        configuration = await readings.configuration(principal.workspace)
+        since = None
+        if at < subject.journey.as_of:
+            past = await journeys.at(request.headers["authorization"], whom[1], at)
+            if past is None:
+                raise Problem(404, "not_found", f"Nothing was known of this {type_} by then.")
+            subject = subject.as_it_was(past)
+        elif (before := await readings.before(subject.journey)) is not None:
+            since = since_last(subject.journey, before, configuration, at)
+        said = await readings.override(*whom, at)
         scores = score(subject.journey, configuration, at, said)
         earlier = await readings.published(*whom, scores.as_of - timedelta(days=TREND_DAYS))
         return answer(scores_face(subject, scores, since, earlier, lang))
 
-    @app.get(f"/v1/{kind}/{{ref}}/scores/history", tags=["scores"], name=f"{type_}_score_history")
+
+def _serve_history(app: FastAPI, gate: Gate, readings: Readings, kind: str) -> None:
+    @app.get(f"/v1/{kind}/{{ref}}/scores/history", tags=["scores"], name=f"{KINDS[kind].type}_score_history")
     async def history(
         ref: str,
         principal: Principal = Depends(gate.needs("read")),
@@ -128,26 +143,20 @@ def _among(
     return Among(band, type, stage, segment, account)
 
 
-def _instant(text: str | None, subject: Scored, now: datetime) -> datetime:
-    """The instant asked for, from the journey's own on; now by default."""
-    earliest = subject.journey.as_of
+def _instant(text: str | None, now: datetime) -> datetime:
+    """The instant asked for; now by default."""
     if text is None:
-        return max(now, earliest)
+        return now
     try:
-        at = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
+        given = datetime.fromisoformat(text.replace(" ", "+"))
+        at = given.astimezone(UTC) if given.tzinfo is not None else None
+    except (ValueError, OverflowError):
         at = None
-    if at is None or at.tzinfo is None:
+    if at is None:
         raise Problem(400, "invalid_as_of", "`as_of` is an RFC 3339 instant with a zone.")
-    if at < earliest:
-        raise Problem(
-            400,
-            "as_of_before_snapshot",
-            f"Scores can be asked for from {instant_text(earliest)} on; what was published earlier is in the history.",
-        )
-    if at > max(now, earliest) + FURTHEST:
+    if at > now + FURTHEST:
         raise Problem(400, "as_of_too_far", f"Scores can be asked for up to {FURTHEST.days} days ahead.")
-    return at.astimezone(UTC)
+    return at
 
 
 def _no_as_of(as_of: str | None) -> None:

@@ -34,6 +34,19 @@ async def of(connection: Connection, subjects: Collection[Subject]) -> dict[Subj
     return {Subject(row["workspace"], row["subject"]): _override(row) for row in rows}
 
 
+async def at(connection: Connection, subject: Subject, at: datetime) -> Override | None:
+    """The override of a subject that held at an instant, or holds then unless somebody ends it, if any."""
+    row = await connection.fetchrow(
+        """select * from overrides where workspace = $1 and subject = $2
+           and set_at <= $3 and until_at > $3 and (ended_at is null or ended_at > $3)
+           order by set_at desc, id desc limit 1""",
+        subject.workspace,
+        subject.id,
+        at,
+    )
+    return None if row is None else _override(row)
+
+
 async def all_of(connection: Connection, workspace: WorkspaceId, subject: SubjectId) -> Sequence[Said]:
     """The latest hundred of a subject, the newest first."""
     rows = await connection.fetch(

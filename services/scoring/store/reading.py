@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from jornada.bus.publisher import Subject
 from jornada.db import Database
@@ -36,6 +37,10 @@ class Scored(NamedTuple):
     scores: ScoreSnapshot
     revenue_at_risk: float
     key: float = 0.0
+
+    def as_it_was(self, journey: JourneySnapshot) -> "Scored":
+        """By an earlier journey of its own; since when it has been red is on record of today alone."""
+        return self._replace(journey=journey, scores=msgspec.structs.replace(self.scores, red_since=None))
 
 
 class Published(NamedTuple):
@@ -212,11 +217,10 @@ class Readings:
         async with self._database.transaction([workspace]) as connection:
             return (await facts.in_force(connection, [workspace]))[workspace]
 
-    async def override(self, workspace: WorkspaceId, subject: SubjectId) -> Override | None:
-        """The override of a subject that nobody ended, if any; it may be over by time."""
+    async def override(self, workspace: WorkspaceId, subject: SubjectId, at: datetime) -> Override | None:
+        """The override of a subject that held at an instant, or holds then unless somebody ends it, if any."""
         async with self._database.transaction([workspace]) as connection:
-            found = await overrides.of(connection, [Subject(workspace, subject)])
-        return found.get(Subject(workspace, subject))
+            return await overrides.at(connection, Subject(workspace, subject), at)
 
     async def some(self, workspace: WorkspaceId, limit: int, after: SubjectId | None) -> Sequence[Scored]:
         """Up to `limit` subjects by id, after the one named: a fair part of all, as ids are drawn from hashes."""

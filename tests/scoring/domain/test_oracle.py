@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jornada.events import JourneySnapshot, Touchpoint
+from jornada.events import JourneySnapshot, Touchpoint, WorkspaceId
 from services.journey.domain import folding, state
 from services.journey.domain.reading import read
 from services.journey.domain.rules import SUBSCRIPTION
@@ -56,11 +56,31 @@ def lives(draw: st.DrawFn) -> list[Event]:
     return events
 
 
-def _touchpoint(number: int, event: Event) -> Touchpoint:
+def life(chance: random.Random) -> list[Event]:
+    """One such life, by chance."""
+    found = []
+    for _ in range(30):
+        name = chance.choice([*_FREE])
+        properties: dict[str, dict[str, Any]] = {
+            "Survey Responded": {"survey_type": "nps", "score": chance.randint(0, 10)},
+            "Training Assigned": {"course_id": chance.choice("ab")},
+            "Training Completed": {"course_id": chance.choice("ab")},
+            "Onboarding Step Completed": {"step": chance.choice("abcd")},
+            "Contact Logged": {"direction": chance.choice(("inbound", "outbound"))},
+            "Subscription Started": {"renewal_in": chance.randint(60, 160), "auto_renew": chance.choice((True, None))},
+        }
+        found.append(Event(chance.randint(0, 100 * 24 - 1) / 24, name, properties.get(name, {})))
+    return [event for event in found if sum(event.at == each.at for each in found) == 1]
+
+
+def touchpoint_of(number: int, event: Event, workspace: WorkspaceId = SOMEWHERE) -> Touchpoint:
+    """The event as it is sent."""
     properties = {name: value for name, value in event.properties.items() if value is not None}
     if "renewal_in" in properties:
         properties["renewal_at"] = at(properties.pop("renewal_in")).isoformat()
-    return touchpoint(f"m{number}", event.at, event=event.name, user_id="ana", properties=properties)
+    return touchpoint(
+        f"m{number}", event.at, event=event.name, user_id="ana", properties=properties, workspace=workspace
+    )
 
 
 def _journey(whole: State, days: float) -> JourneySnapshot:
@@ -71,7 +91,7 @@ def _journey(whole: State, days: float) -> JourneySnapshot:
 
 
 def _folded(events: Sequence[Event]) -> State:
-    return folding.fold(read(_touchpoint(number, event)) for number, event in enumerate(events))
+    return folding.fold(read(touchpoint_of(number, event)) for number, event in enumerate(events))
 
 
 @given(lives(), st.integers(0, 24 * 120))
@@ -94,7 +114,7 @@ def test_a_merge_gives_the_scores_that_one_life_would_have_given(
     chance.shuffle(numbered)
     cut = chance.randint(0, len(numbered))
     one, other = (
-        folding.fold(read(_touchpoint(number, event)) for number, event in part)
+        folding.fold(read(touchpoint_of(number, event)) for number, event in part)
         for part in (numbered[:cut], numbered[cut:])
     )
     now = at(last) + timedelta(days=later)
