@@ -20,7 +20,7 @@ from jornada.runtime.service import Health
 from jornada.web import Check, Gate, application
 from jornada.web.app import serve_dead_letters
 from services.scoring.accounting import Accounting
-from services.scoring.api import overrides, profiles, routes
+from services.scoring.api import models, overrides, profiles, routes
 from services.scoring.rescoring import Rescoring
 from services.scoring.settings import Settings
 from services.scoring.sisters import Following, JourneyLag, Journeys
@@ -80,6 +80,7 @@ def wired(
     readings = Readings(database)
     routes.serve(app, gate, readings, journeys, clock)
     profiles.serve(app, gate, database, readings, clock)
+    models.serve(app, gate, database)
     overrides.serve(app, gate, database, readings, clock)
     serve_dead_letters(app, gate, DeadLetters(database), worker)
     return Service(

@@ -9,7 +9,7 @@ from jornada.events import ChurnRisk, Health, JourneySnapshot, Reason, UpsellPro
 from services.scoring.domain.health import first_fix, top_reasons
 from services.scoring.domain.people import people_of
 from services.scoring.domain.profiles import COMPONENTS, Profile
-from services.scoring.domain.scores import Scores
+from services.scoring.domain.scores import FOLD, Scores
 from services.scoring.domain.shapes import significant
 from services.scoring.domain.since import Since
 from services.scoring.domain.stating import described
@@ -164,6 +164,7 @@ def scores_face(
         "as_of": instant_text(scores.as_of),
         "journey_version": found.journey.version,
         "profile": scores.profile.label,
+        "fold": FOLD,
         "health": health_face(scores.shown, language)
         | {"trend": trend_face(scores.health, earlier), "fix": _reason(fix, language) if fix else None},
         "churn_risk": risk_face(scores.churn_risk, language),
@@ -182,19 +183,22 @@ def row_face(found: Scored, language: Language) -> Document:
     reasons = [_reason(each, language) for each in top_reasons(scores.health)[:ROW_REASONS]]
     top = reasons[0] if reasons else {"because": None, "reason": None}
     health, risk = scores.health, scores.churn_risk
-    told = health_face(health, language)
+    told, told_risk = health_face(health, language), risk_face(risk, language)
     return {
         "subject": subject_face(found.journey),
         "stage": found.journey.stage.name,
         "band": health.band,
         "health": {name: told[name] for name in ("score", "band", "crosses", "computed", "override")},
-        "churn_risk": {"probability": risk.probability, "band": risk.band, "horizon_days": risk.horizon_days},
+        "churn_risk": {name: told_risk[name] for name in ("probability", "band", "horizon_days", "model")},
         "mrr": mrr,
         "revenue_at_risk": at_risk,
         **top,
         "reasons": reasons,
         "red_since": _when(scores.red_since),
         "as_of": instant_text(scores.as_of),
+        "journey_version": scores.journey_version,
+        "profile": scores.profile,
+        "fold": scores.fold,
     }
 
 
@@ -205,9 +209,11 @@ def history_face(line: Published, language: Language) -> Document:
         "version": line.version,
         "journey_version": line.journey_version,
         "profile": line.profile,
+        "fold": line.fold,
         "band": line.band,
         "health": line.health,
         "churn_risk": line.risk,
+        "model": line.model,
         "because": [_text(each, language) for each in line.reasons],
         "reasons": [{"code": each.code, "values": each.values} for each in line.reasons],
     }

@@ -13,7 +13,7 @@ from services.scoring.domain.champions import CHAMPION, falls_silent
 from services.scoring.domain.crossing import HORIZON_DAYS, Curve, entered, leaves
 from services.scoring.domain.health import top_reasons
 from services.scoring.domain.people import people_of
-from services.scoring.domain.risk import RiskCourse, top_pushes
+from services.scoring.domain.risk import top_pushes
 from services.scoring.domain.scores import Scores
 from services.scoring.domain.shapes import DAY
 from services.scoring.domain.upsell import next_turn
@@ -107,7 +107,7 @@ def moves(scores: Scores, known: Mapping[str, Recorded]) -> bool:
 def _standings(scores: Scores) -> dict[str, _Standing]:
     health, risk = scores.health, scores.churn_risk
     value = None if risk.probability is None else -risk.probability
-    course = RiskCourse(scores.course, scores.profile.risk)
+    course = scores.model.curve(scores.course, scores.profile)
     return {
         HEALTH: _Standing(scores.course, scores.profile.bands, health.band, health.score, health.score),
         CHURN_RISK: _Standing(course, scores.profile.risk.bands, risk.band, value, risk.probability),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from jornada.events import ChurnRisk, Factor, Health, Reason
 from jornada.instants import micros
 from services.scoring.domain.course import Course
+from services.scoring.domain.features import PATIENCE, features
 from services.scoring.domain.parts.adoption import AdoptionCourse
 from services.scoring.domain.profiles import ComponentName, Profile, RiskRule
 from services.scoring.domain.shapes import logistic, significant
@@ -47,6 +48,10 @@ class RiskCourse:
         patience = 1.0 if self.adoption is None else self.adoption.patience(at)
         return [*self._course.values(at), patience]
 
+    def told(self, features_: Mapping[str, float]) -> list[float]:
+        """The values as features tell them."""
+        return [*(features_[share.name] for share in self._course.shares), features_.get(PATIENCE, 1.0)]
+
     def total(self, values: Sequence[float], at: int) -> float:
         return -significant(logistic(sum(push.contribution for push in self.pushes(values))))
 
@@ -77,7 +82,7 @@ def churn_risk(health: Health, course: Course, profile: Profile, at: datetime) -
     if health.band == "unknown":
         return ChurnRisk(horizon_days=rule.horizon_days, model=MODEL, band="unknown")
     risk = RiskCourse(course, rule)
-    pushes = list(risk.pushes(risk.values(micros(at))))
+    pushes = list(risk.pushes(risk.told(features(course, micros(at)))))
     log_odds = sum(push.contribution for push in pushes)
     probability = significant(logistic(log_odds))
     return ChurnRisk(

@@ -12,9 +12,9 @@ from services.scoring.domain.choosing import choices
 from services.scoring.domain.course import Course
 from services.scoring.domain.crossing import HORIZON_DAYS
 from services.scoring.domain.health import health
+from services.scoring.domain.ladder import LEVEL_ONE, Model
 from services.scoring.domain.overriding import Override, shown
 from services.scoring.domain.profiles import Profile
-from services.scoring.domain.risk import churn_risk
 from services.scoring.domain.shapes import DAY
 from services.scoring.domain.upsell import upsell_propensity
 
@@ -26,11 +26,13 @@ class Configuration(NamedTuple):
     """What a workspace has shown and said: `connected` are the components of which it has received anything.
 
     `own` are its profiles, those first that are asked first whether they apply; `said` how often one was changed.
+    `model` is the churn model that serves.
     """
 
     connected: frozenset[str]
     own: tuple[Profile, ...] = ()
     said: int = 0
+    model: Model = LEVEL_ONE
 
     @property
     def grounds(self) -> str:
@@ -52,6 +54,7 @@ class Scores(NamedTuple):
     upsell_propensity: UpsellPropensity
     shown: Health
     again_at: datetime | None = None
+    model: Model = LEVEL_ONE
 
 
 def score(
@@ -67,12 +70,13 @@ def score(
     well = health(journey, course, profile, at)
     if len(chosen) > 1 and well.band != "unknown":
         well = msgspec.structs.replace(well, crosses=crosses_over(journey, chosen, connected, well.band))
-    risk = churn_risk(well, course, profile, at)
+    risk = configuration.model.risk(well, course, profile, at)
     upsell = upsell_propensity(journey, well, profile.upsell, at)
     turns = [instant(each.since) for each in chosen[1:2]]
     ends = [override.until] if override is not None and override.holds(at) else []
     visible = shown(well, override, profile.bands, at)
-    return Scores(at, profile, course, well, risk, upsell, visible, min([*turns, *ends], default=None))
+    again_at = min([*turns, *ends], default=None)
+    return Scores(at, profile, course, well, risk, upsell, visible, again_at, configuration.model)
 
 
 def course_of(journey: JourneySnapshot, configuration: Configuration, at: int) -> Course:

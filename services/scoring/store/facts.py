@@ -10,8 +10,9 @@ from jornada.db import Connection
 from jornada.events import Crossing, WorkspaceId, encode
 from services.scoring.domain.announcing import Recorded
 from services.scoring.domain.judging import Kept
+from services.scoring.domain.ladder import LEVEL_ONE
 from services.scoring.domain.scores import Configuration
-from services.scoring.store import profiles
+from services.scoring.store import models, profiles
 
 
 async def recorded(connection: Connection, subjects: Collection[Subject]) -> dict[Subject, dict[str, Recorded]]:
@@ -107,7 +108,10 @@ async def in_force(connection: Connection, workspaces: Collection[WorkspaceId]) 
     """What holds in each workspace."""
     connected = await _connected(connection, workspaces)
     own = await profiles.own(connection, workspaces)
-    return {workspace: Configuration(connected[workspace], *own[workspace]) for workspace in workspaces}
+    champions = await models.champions(connection, workspaces)
+    return {
+        each: Configuration(connected[each], *own[each], model=champions.get(each, LEVEL_ONE)) for each in workspaces
+    }
 
 
 async def _connected(connection: Connection, workspaces: Collection[WorkspaceId]) -> dict[WorkspaceId, frozenset[str]]:

@@ -54,6 +54,8 @@ class Published(NamedTuple):
     health: float | None
     risk: float | None
     reasons: list[Reason]
+    fold: int
+    model: str
 
 
 class Count(NamedTuple):
@@ -157,7 +159,8 @@ class Readings:
         """What was published of a subject, newest first, below the version named."""
         async with self._database.transaction([workspace]) as connection:
             rows = await connection.fetch(
-                """select version, at, journey_version, profile, band, health, risk, reasons from history
+                """select version, at, journey_version, profile, band, health, risk, reasons, fold, model
+                   from history
                    where workspace = $1 and subject = $2 and ($3::bigint is null or version < $3)
                    order by version desc limit $4""",
                 workspace,

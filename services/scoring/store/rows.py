@@ -105,4 +105,5 @@ def history_of(judged: Judged, version: int) -> HistoryRow:
         scores.churn_risk.probability,
         encode(top_reasons(scores.health)),
         FOLD,
+        scores.churn_risk.model,
     )

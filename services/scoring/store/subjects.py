@@ -68,6 +68,7 @@ class HistoryRow(NamedTuple):
     risk: float | None
     reasons: bytes
     fold: int
+    model: str
 
 
 _TYPES = (
@@ -184,9 +185,10 @@ async def keep_history(connection: Connection, rows: Sequence[HistoryRow]) -> No
     if rows:
         await connection.execute(
             """insert into history
-                 (workspace, subject, version, at, journey_version, profile, band, health, risk, reasons, fold)
+                 (workspace, subject, version, at, journey_version, profile, band, health, risk, reasons, fold, model)
                select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::text[],
-                 $7::text[], $8::float8[], $9::float8[], $10::bytea[], $11::int[]) on conflict do nothing""",
+                 $7::text[], $8::float8[], $9::float8[], $10::bytea[], $11::int[], $12::text[])
+               on conflict do nothing""",
             *(list(column) for column in zip(*rows, strict=True)),
         )
 
