@@ -20,13 +20,14 @@ from jornada.runtime.service import Health
 from jornada.web import Check, Gate, application
 from jornada.web.app import serve_dead_letters
 from services.scoring.accounting import Accounting
-from services.scoring.api import models, overrides, profiles, routes
+from services.scoring.api import models, overrides, profiles, routes, what_if
 from services.scoring.rescoring import Rescoring
 from services.scoring.settings import Settings
 from services.scoring.sisters import Following, JourneyLag, Journeys
 from services.scoring.store import subjects
 from services.scoring.store.reading import Readings
 from services.scoring.store.subjects import PostgresScores
+from services.scoring.what_if.running import WhatIfs
 from services.scoring.worker import Folding
 
 GROUP = "scoring"
@@ -81,6 +82,7 @@ def wired(
     routes.serve(app, gate, readings, journeys, clock)
     profiles.serve(app, gate, database, readings, clock)
     models.serve(app, gate, database)
+    what_if.serve(app, gate, database, WhatIfs(journeys), clock)
     overrides.serve(app, gate, database, readings, clock)
     serve_dead_letters(app, gate, DeadLetters(database), worker)
     return Service(

@@ -46,7 +46,7 @@ EXAMPLE = {
     },
     "applies": {"segments": ["enterprise"], "when": {"until": "billing.renewal_at", "at_most": "90 days"}},
 }
-_INVALID = (422, "invalid_profile", "The document is no profile; `errors` names everything wrong.")
+INVALID = (422, "invalid_profile", "The document is no profile; `errors` names everything wrong.")
 _FULL = (409, "too_many", f"A workspace has at most {MOST} profiles of its own.")
 
 
@@ -54,7 +54,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, readings: Readings, cloc
     """Adds the routes."""
     _serve_reads(app, gate, database)
 
-    @app.put("/v1/profiles/{name}", tags=["profiles"], responses=documents.refusals(_INVALID, _FULL))
+    @app.put("/v1/profiles/{name}", tags=["profiles"], responses=documents.refusals(INVALID, _FULL))
     async def put(
         name: str,
         document: Annotated[dict[str, Any], Body(examples=[EXAMPLE])],
@@ -72,7 +72,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, readings: Readings, cloc
             if not dry_run:
                 await facts.alone(connection, workspace)
             known = await profiles.saved(connection, workspace)
-            profile, changes = _stated(name, document, known.get(name))
+            profile, changes = read_profile(name, document, known.get(name))
             if changes and name not in known and len(known) >= MOST:
                 raise Problem(*_FULL)
             force = (await facts.in_force(connection, [workspace]))[workspace]
@@ -152,7 +152,7 @@ async def _own(connection: Connection, workspace: WorkspaceId, name: str) -> Sav
     return standing
 
 
-def _stated(name: str, document: dict[str, Any], standing: Saved | None) -> tuple[Profile, bool]:
+def read_profile(name: str, document: dict[str, Any], standing: Saved | None) -> tuple[Profile, bool]:
     """The profile given, and whether it is another one than that which stands; 400 or 422 for what is none."""
     if not _NAME.fullmatch(name):
         raise Problem(
