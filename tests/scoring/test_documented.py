@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from services.scoring.api.overrides import Word
-from services.scoring.api.profiles import EXAMPLE
+from services.scoring.api.profiles import EXAMPLE, read_profile
+from services.scoring.api.what_if import Question
 from services.scoring.domain.shipped import SHIPPED
 from services.scoring.domain.stating import stated
 
@@ -25,6 +26,11 @@ def test_the_examples_are_profiles_and_overrides() -> None:
         assert stated("own", document, 1).label == "own@1"
     words = [Word.model_validate_json(each) for each in examples("override")]
     assert [each.author for each in words] == ["Carla Dias"]
+
+
+def test_the_example_of_a_what_if_can_be_asked() -> None:
+    (question,) = (Question.model_validate_json(each) for each in examples("what-if"))
+    assert read_profile(question.name, question.profile, None)[1]
 
 
 def test_the_profiles_that_ship_are_named() -> None:

@@ -8,8 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
 from jornada.events import JourneySnapshot, SubjectId, encode
+from jornada.web import Problem
+from services.scoring.api.what_if import while_there
 from services.scoring.domain.hindsight.tally import Asked, Tally, add
 from services.scoring.domain.scores import Configuration
 from services.scoring.domain.stating import stated
@@ -183,6 +187,28 @@ async def test_one_runs_at_a_time_and_when_its_asker_leaves_its_process_is_gone(
     assert not again.done()
     again.cancel()
     await asyncio.wait([again])
+
+
+async def test_who_hangs_up_ends_what_they_asked_for() -> None:
+    ended, hung_up = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async def receive() -> Message:
+        await hung_up.wait()
+        return {"type": "http.disconnect"}
+
+    asking = asyncio.create_task(while_there(Request({"type": "http"}, receive), work()))
+    await asyncio.sleep(0.05)
+    assert not asking.done()
+    hung_up.set()
+    with pytest.raises(Problem, match="Nobody waits"):
+        await asking
+    assert ended.is_set()
 
 
 async def _processes() -> int:

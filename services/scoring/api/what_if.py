@@ -106,7 +106,7 @@ def serve(app: FastAPI, gate: Gate, database: Database, what_ifs: WhatIfs, clock
         asked = Asked(instants=instants, most=question.most)
         token = request.headers["authorization"]
         try:
-            tried = await _while_there(request, what_ifs.tried(token, today, changed, asked, question.subjects))
+            tried = await while_there(request, what_ifs.tried(token, today, changed, asked, question.subjects))
         except Busy:
             raise Problem(503, "busy", "Another what-if is running; try again.", retry_after=5) from None
         return answer(_face(tried.tally, question, instants) | {"sampled": not tried.whole})
@@ -145,7 +145,7 @@ def _instants(question: Question, now: datetime) -> list[datetime]:
         raise Problem(400, "invalid_what_if", "`from` and `until` must be instants that there are.") from None
 
 
-async def _while_there(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
+async def while_there(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
     """The result of work that ends with whoever asked for it."""
     working, leaving = asyncio.create_task(work), asyncio.create_task(_gone(request))
     try:
