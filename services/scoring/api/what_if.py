@@ -97,9 +97,9 @@ def serve(app: FastAPI, gate: Gate, database: Database, what_ifs: WhatIfs, clock
         Who would have another band; and of those who then left how many each would have warned of, how much earlier,
         and how often in vain. Nothing is changed. `left`: by contract where there is one (cancelled, or not renewed),
         else by no act of use for the horizon of the profile that holds today, looked at `every_days`. A warning is an
-        entry into red: `right` if they left within the horizon, `in_vain` if not, `late` if they had left, `open` while
-        it is not over. `lead_days`, `earlier_days`: medians. `sampled`: there are more subjects than were looked at
-        within 30 s. One runs at a time: 503 `busy` else.
+        entry into red: `right` if they left within the horizon, `in_vain` if not, `late` if they had left before,
+        `open` while it is not over. `lead_days`, `earlier_days`: medians. `sampled`: there are more subjects than
+        were looked at within 30 s. One runs at a time: 503 `busy` else.
         """
         instants = _instants(question, clock.now())
         today, changed = await _configurations(database, principal, question)

@@ -119,7 +119,7 @@ class Brute:
         reds = [(self._since(each, series, configuration), each.as_of) for each in begins]
         for since, seen in reds:
             if since > WEEKS[0]:
-                self.warnings[self._outcome(since, left, away)] += 1
+                self.warnings[self._outcome(since, left, away, acts)] += 1
             assert since <= seen
         for each in left:
             stood = [
@@ -162,12 +162,16 @@ class Brute:
             datetime.max.replace(tzinfo=week.tzinfo),
         )
 
-    def _outcome(self, since: datetime, left: Sequence[datetime], away: dict[datetime, datetime]) -> str:
+    def _outcome(
+        self, since: datetime, left: Sequence[datetime], away: dict[datetime, datetime], acts: Sequence[datetime]
+    ) -> str:
         if any(since < each <= since + HORIZON for each in left):
             return "right"
-        following = min((week for week in WEEKS if week >= since), default=WEEKS[-1])
-        if any(each <= since and away.get(following) == each for each in away.values()):
-            return "late"
+        following = min(week for week in WEEKS if week >= since)
+        if away.get(following, since + DAY) <= since:
+            back = next((week for week in WEEKS if week > following and week not in away), None)
+            if back is None or max(act for act in acts if act <= back) > since + HORIZON:
+                return "late"
         return "open" if since + HORIZON > WEEKS[-1] else "in_vain"
 
 
@@ -255,7 +259,12 @@ def test_a_warning_turns_out_by_what_is_known_at_the_end() -> None:
 
     assert told(300) == []
     assert (told(131), told(130), told(101)) == (["in_vain"], ["right"], ["right"])
-    assert (told(100), told(81), told(80)) == (["late"], ["late"], ["in_vain"])
+    assert told(100) == told(80) == ["in_vain"]
+    left = [Left(AT - 100 * DAY, "silence", AT - 69 * DAY)]
+    assert (told(100), told(99), told(69)) == (["late"], ["in_vain"], ["in_vain"])
+    left = [Left(AT - 20 * DAY, "silence")]
+    assert (told(20), told(10)) == (["late"], ["late"])
+    left = []
     assert (told(30), told(29)) == (["in_vain"], ["open"])
 
 

@@ -15,7 +15,7 @@ from services.scoring.domain.profiles import Profile
 from services.scoring.domain.scores import Configuration
 
 Outcome = Literal["right", "in_vain", "late", "open"]
-"""They left within the horizon; they did not; they had left before; the horizon is not over."""
+"""They left within the horizon; they did not; they had left before and stayed away; the horizon is not over."""
 
 
 class Standing(NamedTuple):
@@ -77,9 +77,9 @@ def outcomes(
 
 
 def _outcome(warning: Red, departures: Sequence[Left], horizon: timedelta, end: datetime) -> Outcome:
-    since = warning.since
-    if any(since < each.at <= since + horizon for each in departures):
+    since, decided_at = warning.since, warning.since + horizon
+    if any(since < each.at <= decided_at for each in departures):
         return "right"
-    if any(each.at <= since and (each.back_at is None or since < each.back_at) for each in departures):
+    if any(each.at <= since and (each.back_at is None or each.back_at > decided_at) for each in departures):
         return "late"
-    return "open" if since + horizon > end else "in_vain"
+    return "open" if decided_at > end else "in_vain"
