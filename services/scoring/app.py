@@ -16,16 +16,18 @@ from jornada.clock import Clock
 from jornada.db import Conflict, Database, Unavailable
 from jornada.events import ERASURES, JOURNEYS, SCORES
 from jornada.runtime import Service
+from jornada.runtime.secret_key import internal_token
 from jornada.runtime.service import Health
 from jornada.web import Check, Gate, application
 from jornada.web.app import serve_dead_letters
 from services.scoring.api import overrides, profiles, routes
 from services.scoring.rescoring import Rescoring
 from services.scoring.settings import Settings
-from services.scoring.sisters import Following, JourneyLag
+from services.scoring.sisters import Following, JourneyLag, JourneyVolumes
 from services.scoring.store import subjects
 from services.scoring.store.reading import Readings
 from services.scoring.store.subjects import PostgresScores
+from services.scoring.watching import Volumes, Watching
 from services.scoring.worker import Folding
 
 GROUP = "scoring"
@@ -35,15 +37,25 @@ _DESCRIPTION = "Says how well it is going with each customer and account, how it
 def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Service:
     """Scoring, wired."""
     journey = JourneyLag(settings.journey_url)
-    service = wired(settings, bus, database, clock, journey.oldest_waiting_seconds)
-    service.resources = [*service.resources, journey]
+    token = internal_token(settings.internal_token_file, settings.data_dir, settings.mode)
+    volumes = None if token is None else JourneyVolumes(settings.journey_url, token)
+    service = wired(settings, bus, database, clock, journey.oldest_waiting_seconds, volumes)
+    service.resources = [*service.resources, journey, *([] if volumes is None else [volumes])]
     return service
 
 
 def wired(
-    settings: Settings, bus: Bus, database: Database, clock: Clock, journey_waits: Callable[[], Awaitable[float]]
+    settings: Settings,
+    bus: Bus,
+    database: Database,
+    clock: Clock,
+    journey_waits: Callable[[], Awaitable[float]],
+    volumes: Volumes | None = None,
 ) -> Service:
-    """Scoring, told by `journey_waits` for how many seconds journey's oldest record has waited."""
+    """Scoring, told by `journey_waits` for how many seconds journey's oldest record has waited.
+
+    Without `volumes` nobody watches whether sources still send.
+    """
     health = Health()
     publisher = Publisher(database, bus, PostgresScores())
     folding = Folding(publisher, clock)
@@ -84,6 +96,7 @@ def wired(
             ("worker", worker.run),
             ("ticker", ticker.run),
             ("rescoring", Rescoring(database, clock).run),
+            ("watching", Watching(database, volumes, journey_waits, clock).run),
             ("publisher", publisher.run),
             ("heartbeats", Heartbeats(bus, [SCORES.name]).run),
         ],

@@ -25,10 +25,12 @@ from jornada.events import (
     encode,
     topic_key,
 )
-from services.scoring.domain.announcing import Recorded, cause_of
+from jornada.instants import instant, micros
+from services.scoring.domain.announcing import Cause, Recorded, cause_of
 from services.scoring.domain.course import received
-from services.scoring.domain.judging import HEALTH, TIMED, Judged, dues, judge, moves, repeated
-from services.scoring.domain.scores import Configuration, score
+from services.scoring.domain.freezing import thawed_at
+from services.scoring.domain.judging import HEALTH, TIMED, Judged, dues, judge, moves, repeated, withheld
+from services.scoring.domain.scores import Configuration, Scores, score
 from services.scoring.store import facts, overrides, subjects
 from services.scoring.store.facts import RESCORE
 from services.scoring.store.rows import ended, history_of, row_of
@@ -96,8 +98,12 @@ class Folding:
             silent = timer.name in TIMED
             # Who was scored later meanwhile goes no way back.
             at = timer.due_at if silent or row.as_of is None else max(timer.due_at, row.as_of)
-            scores = score(journey, configurations[subject.workspace], at, said.get(subject))
-            judged.append(judge(journey, scores, known_bands, "silence" if silent else "other", due=silent))
+            configuration = configurations[subject.workspace]
+            if configuration.waits(at):
+                continue
+            scores = score(journey, configuration, at, said.get(subject))
+            cause = "silence" if silent else _cause(journey, scores, known_bands, configuration)
+            judged.append(judge(journey, scores, known_bands, cause, due=silent))
             if not silent:
                 gone.append(timer)
         await timers.drop(connection, [(timer.workspace, timer.subject, timer.name) for timer in gone])
@@ -119,7 +125,7 @@ class Folding:
         names = {Subject(*each.subject): each.journey.identifiers for each in judged}
         await subjects.name(connection, names | {_subject(event): [] for event in gone})
         await subjects.forget(connection, [_subject(event) for event in gone if isinstance(event, Erased)])
-        await facts.record(connection, {Subject(*each.subject): each.recorded for each in judged if not each.repeated})
+        await facts.record(connection, {Subject(*each.subject): each.recorded for each in judged if _settled(each)})
         told = await facts.keep(connection, [kept for each in judged for kept in each.kept])
         await self._tell(connection, told)
         await self._wind(connection, judged, gone)
@@ -132,13 +138,16 @@ class Folding:
 
     async def _wind(self, connection: Connection, judged: Sequence[Judged], gone: Sequence[JourneyEvent]) -> None:
         wound = {_timer(each, name, at): each for each in judged for name, at in dues(each)}
+        wound |= {
+            _timer(each, RESCORE, each.scores.as_of): each for each in judged if each.withheld and not _frozen(each)
+        }
         await timers.put(connection, [timer for timer, each in wound.items() if not each.repeated])
         await facts.put_missing(connection, [timer for timer, each in wound.items() if each.repeated])
         kept = {(timer.workspace, timer.subject, timer.name) for timer in wound}
         idle = {(*each.subject, name) for each in judged for name in TIMED if not each.repeated} - kept
         over = {(*_subject(event), name) for event in gone for name in (*TIMED, RESCORE)}
         scored = {(*each.subject, RESCORE) for each in judged}
-        await timers.drop(connection, sorted(idle | over | scored))
+        await timers.drop(connection, sorted((idle | over | scored) - kept))
 
 
 def _lives(event: JourneyEvent) -> TypeGuard[JourneySnapshot]:
@@ -164,6 +173,9 @@ async def _judged(
             judged.append(repeated(journey, scores, bands))
             continue
         configuration = configurations[subject.workspace]
+        if configuration.withholds(scores.as_of):
+            judged.append(withheld(journey, scores, bands))
+            continue
         silent = earlier is not None and _band(earlier, configuration, scores.as_of) == scores.health.band
         cause = cause_of(bands.get(HEALTH, Recorded("unknown", now)), journey.live_at, silent=silent)
         judged.append(judge(journey, scores, bands, cause))
@@ -172,6 +184,27 @@ async def _judged(
 
 def _band(journey: bytes, configuration: Configuration, at: datetime) -> str:
     return score(decode(journey, JourneySnapshot), configuration, at).health.band
+
+
+def _cause(
+    journey: JourneySnapshot, scores: Scores, bands: Mapping[str, Recorded], configuration: Configuration
+) -> Cause:
+    """Of somebody scored again: what nobody judged since, if anything, and else what is no news."""
+    known = bands.get(HEALTH, Recorded("unknown", scores.as_of))
+    thawed = thawed_at(configuration.freezes, micros(scores.as_of))
+    if not moves(scores, bands) or thawed is None:
+        return cause_of(known, journey.live_at, silent=False)
+    return cause_of(
+        known, journey.live_at, silent=score(journey, configuration, instant(thawed)).health.band == known.band
+    )
+
+
+def _settled(judged: Judged) -> bool:
+    return not judged.repeated and not judged.withheld
+
+
+def _frozen(judged: Judged) -> bool:
+    return judged.scores.frozen
 
 
 def _timer(judged: Judged, name: str, at: datetime) -> Timer:

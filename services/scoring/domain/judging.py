@@ -40,6 +40,7 @@ class Judged(NamedTuple):
     """One subject scored and judged: its scores, its records by score, and the crossings to keep.
 
     `repeated`: this journey, or a later one, was judged before; the records and the timers stand as they are.
+    `withheld`: nobody is told anything, and the records stand, until more is known.
     """
 
     journey: JourneySnapshot
@@ -47,6 +48,7 @@ class Judged(NamedTuple):
     recorded: Mapping[str, Recorded]
     kept: Sequence[Kept] = ()
     repeated: bool = False
+    withheld: bool = False
 
     @property
     def subject(self) -> tuple[WorkspaceId, SubjectId]:
@@ -66,7 +68,12 @@ class _Standing(NamedTuple):
 def judge(
     journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded], cause: Cause, *, due: bool = False
 ) -> Judged:
-    """Settles a subject's bands against what is on record; `due`: a timer tells that time alone brings them now."""
+    """Settles a subject's bands against what is on record; `due`: a timer tells that time alone brings them now.
+
+    Where something is frozen the records stand as they are.
+    """
+    if scores.frozen:
+        return withheld(journey, scores, known)
     judged: dict[str, Recorded] = {}
     kept: list[Kept] = []
     for name, standing in _standings(scores).items():
@@ -93,6 +100,13 @@ def repeated(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recor
     return Judged(journey, scores, known, repeated=True)
 
 
+def withheld(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded]) -> Judged:
+    """A subject whose bands nobody can judge now."""
+    last = min(journey.last_seen_at, scores.as_of)
+    recorded = {name: known.get(name, Recorded("unknown", last)) for name in SCORES}
+    return Judged(journey, scores, recorded, withheld=True)
+
+
 def moves(scores: Scores, known: Mapping[str, Recorded]) -> bool:
     """Whether health has another known band than the one on record: then what brought it is to be found out."""
     before = known.get(HEALTH)
@@ -117,6 +131,11 @@ def _became_at(standing: _Standing, journey: JourneySnapshot, as_of: datetime) -
 
 def dues(judged: Judged) -> Iterator[tuple[str, datetime]]:
     """When the subject must be looked at again, by score, if nothing more happens."""
+    if judged.withheld:
+        # All waits for the end of the freeze; who is held back for less is looked at again by who holds them.
+        if judged.scores.frozen and judged.scores.again_at is not None:
+            yield HEALTH, judged.scores.again_at
+        return
     for name, standing in _standings(judged.scores).items():
         recorded = judged.recorded.get(name)
         # What is on record of a journey that was judged before may be a later one's.

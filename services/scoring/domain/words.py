@@ -272,6 +272,22 @@ def _came_pt(values: _Values) -> str:
     return f"{_pt(values['count'], 'pessoa entrou', 'pessoas entraram')}, a última em {_on_pt(values)}"
 
 
+def _moment_en(values: _Values) -> str:
+    return f"{values['since'][11:16]} UTC on {date_en(date.fromisoformat(values['since'][:10]))}"
+
+
+def _moment_pt(values: _Values) -> str:
+    return f"{date_pt(date.fromisoformat(values['since'][:10]))} às {values['since'][11:16]} UTC"
+
+
+def _frozen_en(values: _Values) -> str:
+    return f"nothing of {values['kind']} from {values['source']} since {_moment_en(values)}: it is not known"
+
+
+def _frozen_pt(values: _Values) -> str:
+    return f"nada de {values['kind']} vindo de {values['source']} desde {_moment_pt(values)}: não se sabe"
+
+
 def _severe_en(values: _Values) -> str:
     age = f"for {_days_en(values['days'])}" if values["days"] else "for less than a day"
     return f"a ticket of severity {values['severity']} open {age}: not the time to offer more"
@@ -347,6 +363,7 @@ _TEXTS: dict[str, tuple[_Text, _Text]] = {
         lambda values: f"only {values['percent']}% of what makes health is known",
         lambda values: f"só {values['percent']}% do que compõe a saúde é conhecido",
     ),
+    "frozen": (_frozen_en, _frozen_pt),
     "usual_risk": (
         lambda values: f"usual over {_days_en(values['horizon_days'])}, all being well",
         lambda values: f"habitual em {_days_pt(values['horizon_days'])}, se tudo vai bem",

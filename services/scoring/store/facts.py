@@ -11,7 +11,7 @@ from jornada.events import Crossing, WorkspaceId, encode
 from services.scoring.domain.announcing import Recorded
 from services.scoring.domain.judging import Kept
 from services.scoring.domain.scores import Configuration
-from services.scoring.store import profiles
+from services.scoring.store import freezes, profiles
 
 
 async def recorded(connection: Connection, subjects: Collection[Subject]) -> dict[Subject, dict[str, Recorded]]:
@@ -107,7 +107,12 @@ async def in_force(connection: Connection, workspaces: Collection[WorkspaceId]) 
     """What holds in each workspace."""
     connected = await _connected(connection, workspaces)
     own = await profiles.own(connection, workspaces)
-    return {workspace: Configuration(connected[workspace], *own[workspace]) for workspace in workspaces}
+    frozen = await freezes.of(connection, workspaces)
+    watched = await freezes.watched(connection, workspaces)
+    return {
+        workspace: Configuration(connected[workspace], *own[workspace], frozen.get(workspace, ()), *watched[workspace])
+        for workspace in workspaces
+    }
 
 
 async def _connected(connection: Connection, workspaces: Collection[WorkspaceId]) -> dict[WorkspaceId, frozenset[str]]:
