@@ -20,7 +20,7 @@ from jornada.runtime.secret_key import internal_token
 from jornada.runtime.service import Health
 from jornada.web import Check, Gate, application
 from jornada.web.app import serve_dead_letters
-from services.scoring.api import overrides, profiles, routes
+from services.scoring.api import notices, overrides, profiles, routes
 from services.scoring.rescoring import Rescoring
 from services.scoring.settings import Settings
 from services.scoring.sisters import Following, JourneyLag, JourneyVolumes
@@ -86,6 +86,7 @@ def wired(
     routes.serve(app, gate, readings, clock)
     profiles.serve(app, gate, database, readings, clock)
     overrides.serve(app, gate, database, readings, clock)
+    notices.serve(app, gate, database, clock)
     serve_dead_letters(app, gate, DeadLetters(database), worker)
     return Service(
         "scoring",

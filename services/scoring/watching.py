@@ -92,16 +92,16 @@ class Watching:
                 _log.warning("trackers.waiting", error=str(error))
             await asyncio.sleep(EVERY_SECONDS)
 
-    async def look(self) -> None:
-        """Looks once. Raises Unavailable, Conflict, NotLetIn."""
+    async def look(self, only: WorkspaceId | None = None) -> None:
+        """Looks once, at every workspace or at one. Raises Unavailable, Conflict, NotLetIn."""
         if self._volumes is not None:
-            await self._look_at(self._volumes)
+            await self._look_at(self._volumes, only)
 
-    async def _look_at(self, volumes: Volumes) -> None:
+    async def _look_at(self, volumes: Volumes, only: WorkspaceId | None = None) -> None:
         known_until = self._clock.now() - timedelta(seconds=await self._journey_waits()) - SETTLED
         async with self._database.transaction(role=f"jornada_{self._database.service}_clock") as connection:
             workspaces = await subjects.workspaces(connection)
-        for workspace in workspaces:
+        for workspace in workspaces if only is None else [only]:
             await self._look(workspace, volumes, known_until)
         async with self._database.transaction(role=f"jornada_{self._database.service}_clock") as connection:
             metrics.FREEZES.set(await freezes.count_standing(connection))

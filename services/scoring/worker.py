@@ -78,14 +78,15 @@ class Folding:
 
     async def fire(self, connection: Connection, due: Sequence[Timer]) -> Mapping[Subject, int]:
         """Scores each subject at the very instant its timer was due; one timer of a subject at a time."""
+        configurations = await facts.in_force(connection, {timer.workspace for timer in due})
         firing: dict[Subject, Timer] = {}
         for timer in sorted(due, key=lambda each: (each.due_at, each.name)):
-            firing.setdefault(Subject(timer.workspace, timer.subject), timer)
+            if not configurations[timer.workspace].waits(timer.due_at):
+                firing.setdefault(Subject(timer.workspace, timer.subject), timer)
+        if not firing:
+            return {}
         known = await subjects.locked(connection, firing, journeys=True)
         recorded = await facts.recorded(connection, firing)
-        configurations = await facts.configurations(
-            connection, {subject.workspace: () for subject in firing}, self._clock.now()
-        )
         said = await overrides.of(connection, firing)
         judged, gone = [], []
         for subject, timer in firing.items():

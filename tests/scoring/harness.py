@@ -67,9 +67,12 @@ class Scoring:
             folded_until=folded_until or own.now,
             most=10_000,
         )
-        fired = 0
-        while (count := await ticker.tick()) and fired < 1_000:
+        fired, left = 0, None
+        while (count := await ticker.tick()) and fired < 1_000_000:
             fired += count
+            before, left = left, await self.rows("select * from timers where due_at <= $1 order by 2, 3", at)
+            if left and left == before:
+                break  # What is held back stays due.
         return fired
 
     async def rescored(self, at: datetime) -> int:

@@ -67,7 +67,7 @@ class Lived:
 
 
 class Freezing(NamedTuple):
-    """What freezes make of an instant: which component is frozen by which, and what time counts for the others."""
+    """What freezes make of an instant: which component is frozen by which, and what time counts for others."""
 
     standing: Mapping[str, Freeze] = {}
     lived: Mapping[str, Lived] = {}
@@ -86,7 +86,7 @@ def freezing(freezes: Sequence[Freeze], at: int) -> Freezing:
         for component in sorted(freeze.components):
             if freeze.stands(at):
                 standing.setdefault(component, freeze)
-            elif freeze.ended is not None and freeze.began < freeze.ended <= at:
+            elif component in _MOVES and freeze.ended is not None and freeze.began < freeze.ended <= at:
                 spans.setdefault(component, []).append((freeze.began, freeze.ended))
     return Freezing(standing, {component: Lived(theirs) for component, theirs in spans.items()})
 
@@ -121,8 +121,7 @@ class Thawed:
 
 def moved(journey: JourneySnapshot, component: ComponentName, time: Lived) -> JourneySnapshot:
     """The journey with the instants that silence is counted from where they lie; dates that were said stay."""
-    move = _MOVES.get(component)
-    return journey if move is None else move(journey, time)
+    return _MOVES[component](journey, time)
 
 
 def _use(journey: JourneySnapshot, time: Lived) -> JourneySnapshot:

@@ -11,7 +11,7 @@ from services.scoring.domain.crossing import crosses
 from services.scoring.domain.freezing import Freeze
 from services.scoring.domain.profiles import Profile, VetoRule
 from services.scoring.domain.shapes import significant, whole_days
-from services.scoring.domain.words import reason
+from services.scoring.domain.words import minute, reason
 
 WITHOUT_BAND = frozenset({"visitor", "lead", "churned"})
 """Stages whose subjects have the band `unknown`; a score, where there is one, is kept."""
@@ -105,8 +105,7 @@ def _frozen(course: Course) -> list[Frozen]:
 
 
 def _frozen_because(freeze: Freeze) -> Reason:
-    since = instant(freeze.began).strftime("%Y-%m-%dT%H:%MZ")
-    return reason("frozen", source=freeze.source, kind=freeze.kind, since=since)
+    return reason("frozen", source=freeze.source, kind=freeze.kind, since=minute(instant(freeze.began)))
 
 
 def _vetoes(course: Course, rule: VetoRule, points: float, now: int) -> list[Reason]:
