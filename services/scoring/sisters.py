@@ -39,7 +39,7 @@ class JourneyLag:
             raise Unavailable(f"journey does not say how far it is: {type(error).__name__}") from error
 
 
-class Volume(NamedTuple):
+class Volume(msgspec.Struct, frozen=True):
     """What a source sent of a kind in the hour that begins at `hour`, and which measures of journeys that feeds."""
 
     source: str
@@ -48,6 +48,11 @@ class Volume(NamedTuple):
     customers: int
     last_received_at: datetime
     measures: Sequence[str]
+
+
+class _Page(msgspec.Struct):
+    items: list[Volume]
+    next: str | None
 
 
 class NotLetIn(Exception):
@@ -74,12 +79,12 @@ class JourneyVolumes:
         query = {"since": begin.isoformat(), "limit": "1000"}
         while True:
             page = await self._page(workspace, query)
-            found += msgspec.convert(page["items"], list[Volume], strict=False)
-            if page["next"] is None:
+            found += page.items
+            if page.next is None:
                 return found
-            query["cursor"] = page["next"]
+            query["cursor"] = page.next
 
-    async def _page(self, workspace: WorkspaceId, query: dict[str, str]) -> Any:
+    async def _page(self, workspace: WorkspaceId, query: dict[str, str]) -> _Page:
         try:
             response = await self._client.get(
                 "/v1/volumes", params=query, headers=sister_headers(self._token, workspace)
@@ -87,9 +92,8 @@ class JourneyVolumes:
             if response.status_code in {401, 403}:
                 raise NotLetIn("journey refuses the internal token")
             response.raise_for_status()
-            page = response.json()
-            return {"items": page["items"], "next": page["next"]}
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            return msgspec.json.decode(response.content, type=_Page)
+        except (httpx.HTTPError, msgspec.DecodeError) as error:
             raise Unavailable(f"journey does not say what was sent: {type(error).__name__}") from error
 
 

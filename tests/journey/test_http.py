@@ -685,5 +685,6 @@ async def test_what_sources_send_is_listed_by_hour_in_pages(served: Served) -> N
     )
     assert within["items"] == whole[1:2]
     assert (await served.get("/v1/volumes", source="tablet", kind="purchased"))["items"] == []
+    assert {each["kind"]: "use" in each["measures"] for each in whole} == {each["kind"]: True for each in whole}
     assert (await served.get("/v1/volumes", 400, since="2026-01-04T01:00:00"))["code"] == "invalid"
     assert (await served.get("/v1/volumes", 400, cursor="WzFd"))["code"] == "invalid_cursor"
