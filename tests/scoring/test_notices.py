@@ -132,6 +132,7 @@ async def test_what_the_rows_say_is_what_holds(scoring: Scoring) -> None:
     for change in (frozen(scoring), thawed(scoring, AT + HOUR), frozen(scoring, USED._replace(kind="x", began=1))):
         await change
         assert await scoring.rescored(AT + 2 * HOUR)
+        assert not await scoring.rescored(AT + 2 * HOUR)
         async with scoring.database.transaction([scoring.workspace]) as connection:
             force = await facts.in_force(connection, [scoring.workspace])
         rows = await scoring.rows("select grounds from subjects")

@@ -8,7 +8,7 @@ from alembic import op
 from jornada.db.schema import isolated, seen_by_clock
 
 revision = "0009"
-down_revision = "0006"
+down_revision = "0007"
 
 _TABLES = {
     "freezes": """
