@@ -14,7 +14,7 @@ from jornada.clock import Clock
 from jornada.db import Database
 from jornada.events import ERASURES, JOURNEYS, TOUCHPOINTS
 from jornada.pseudonyms import Pseudonyms
-from jornada.runtime.secret_key import secret_key
+from jornada.runtime.secret_key import internal_token, secret_key
 from jornada.runtime.service import Health, Service
 from jornada.runtime.settings import PortSettings
 from jornada.web import Gate, application
@@ -58,7 +58,8 @@ _ABOUT = "Knows who the customer is and where they are: identity, path, stage, s
 def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Service:
     """The service."""
     health = Health()
-    gate = Gate(Keyring(PostgresAccess(database), clock.monotonic))
+    shared = internal_token(settings.internal_token_file, settings.data_dir, settings.mode)
+    gate = Gate(Keyring(PostgresAccess(database), clock.monotonic), shared)
     publisher = Publisher(database, bus, PostgresSnapshots())
     pseudonyms = Pseudonyms(secret_key(settings.secret_key_file, settings.data_dir))
     eraser = Eraser(database, publisher, pseudonyms, clock)

@@ -16,17 +16,19 @@ from jornada.clock import Clock
 from jornada.db import Conflict, Database, Unavailable
 from jornada.events import ERASURES, JOURNEYS, SCORES
 from jornada.runtime import Service
+from jornada.runtime.secret_key import internal_token
 from jornada.runtime.service import Health
 from jornada.web import Check, Gate, application
 from jornada.web.app import serve_dead_letters
 from services.scoring.accounting import Accounting
-from services.scoring.api import models, overrides, profiles, routes, what_if
+from services.scoring.api import models, notices, overrides, profiles, routes, what_if
 from services.scoring.rescoring import Rescoring
 from services.scoring.settings import Settings
-from services.scoring.sisters import Following, JourneyLag, Journeys
+from services.scoring.sisters import Following, JourneyLag, Journeys, JourneyVolumes
 from services.scoring.store import subjects
 from services.scoring.store.reading import Readings
 from services.scoring.store.subjects import PostgresScores
+from services.scoring.watching import Volumes, Watching
 from services.scoring.what_if.running import WhatIfs
 from services.scoring.worker import Folding
 
@@ -37,8 +39,10 @@ _DESCRIPTION = "Says how well it is going with each customer and account, how it
 def build(settings: Settings, bus: Bus, database: Database, clock: Clock) -> Service:
     """Scoring, wired."""
     journey = JourneyLag(settings.journey_url)
-    service = wired(settings, bus, database, clock, journey.oldest_waiting_seconds)
-    service.resources = [*service.resources, journey]
+    token = internal_token(settings.internal_token_file, settings.data_dir, settings.mode)
+    volumes = None if token is None else JourneyVolumes(settings.journey_url, token)
+    service = wired(settings, bus, database, clock, journey.oldest_waiting_seconds, volumes=volumes)
+    service.resources = [*service.resources, journey, *([] if volumes is None else [volumes])]
     return service
 
 
@@ -49,8 +53,12 @@ def wired(
     clock: Clock,
     journey_waits: Callable[[], Awaitable[float]],
     journeys: Journeys | None = None,
+    volumes: Volumes | None = None,
 ) -> Service:
-    """Scoring, told by `journey_waits` for how many seconds journey's oldest record has waited."""
+    """Scoring, told by `journey_waits` for how many seconds journey's oldest record has waited.
+
+    Without `volumes` nobody watches whether sources still send.
+    """
     health = Health()
     journeys = journeys or Journeys(settings.journey_url)
     publisher = Publisher(database, bus, PostgresScores())
@@ -84,6 +92,7 @@ def wired(
     models.serve(app, gate, database)
     what_if.serve(app, gate, database, WhatIfs(journeys), clock)
     overrides.serve(app, gate, database, readings, clock)
+    notices.serve(app, gate, database, clock)
     serve_dead_letters(app, gate, DeadLetters(database), worker)
     return Service(
         "scoring",
@@ -95,6 +104,7 @@ def wired(
             ("ticker", ticker.run),
             ("accounting", Accounting(database, clock).run),
             ("rescoring", Rescoring(database, clock).run),
+            ("watching", Watching(database, volumes, journey_waits, clock).run),
             ("publisher", publisher.run),
             ("heartbeats", Heartbeats(bus, [SCORES.name]).run),
         ],

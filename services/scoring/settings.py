@@ -2,11 +2,10 @@
 
 from pydantic import Field
 
-from jornada.runtime import CommonSettings
-from jornada.runtime.settings import AddressSettings, PortSettings
+from jornada.runtime.settings import AddressSettings, PortSettings, SisterSettings
 
 
-class Settings(CommonSettings):
+class Settings(SisterSettings):
     """Where scoring listens, and where it asks how far journey is. `JORNADA_SCORING_BATCH` is records a transaction."""
 
     scoring_port: int = Field(default_factory=lambda: PortSettings().scoring_port)

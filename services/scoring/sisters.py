@@ -1,4 +1,4 @@
-"""Asks journey how far behind the stream it is, and how subjects stood; tells until when all that it told is scored."""
+"""Asks journey how far it is, how subjects stood and what was sent; tells until when all that it told is scored."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import httpx
+import msgspec
 
 from jornada.bus.carrier import Partition
 from jornada.bus.lag import PartitionLag
 from jornada.clock import Clock
 from jornada.db import Unavailable
-from jornada.events import JourneySnapshot, SubjectId, Undecodable, decode
+from jornada.events import JourneySnapshot, SubjectId, Undecodable, WorkspaceId, decode
+from jornada.web.auth import sister_headers
 
 
 class JourneyLag:
@@ -92,6 +94,64 @@ class Journeys:
 
 def _silent(error: Exception) -> Unavailable:
     return Unavailable(f"journey does not tell how it was: {type(error).__name__}")
+
+
+class Volume(msgspec.Struct, frozen=True):
+    """What a source sent of a kind in the hour that begins at `hour`, and which measures of journeys that feeds."""
+
+    source: str
+    kind: str
+    hour: datetime
+    customers: int
+    last_received_at: datetime
+    measures: Sequence[str]
+
+
+class _Page(msgspec.Struct):
+    items: list[Volume]
+    next: str | None
+
+
+class NotLetIn(Exception):
+    """Journey does not take us for a sister."""
+
+
+class JourneyVolumes:
+    """A client of journey's `/v1/volumes`, let in by what the services share."""
+
+    def __init__(self, url: str, token: bytes, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._client = httpx.AsyncClient(base_url=url, trust_env=False, timeout=10.0, transport=transport)
+        self._token = token
+
+    async def start(self) -> None:
+        """Connects at the first question."""
+
+    async def stop(self) -> None:
+        """Closes its connections."""
+        await self._client.aclose()
+
+    async def since(self, workspace: WorkspaceId, begin: datetime) -> list[Volume]:
+        """Of the hours that begin then or later. Raises Unavailable, NotLetIn."""
+        found: list[Volume] = []
+        query = {"since": begin.isoformat(), "limit": "1000"}
+        while True:
+            page = await self._page(workspace, query)
+            found += page.items
+            if page.next is None:
+                return found
+            query["cursor"] = page.next
+
+    async def _page(self, workspace: WorkspaceId, query: dict[str, str]) -> _Page:
+        try:
+            response = await self._client.get(
+                "/v1/volumes", params=query, headers=sister_headers(self._token, workspace)
+            )
+            if response.status_code in {401, 403}:
+                raise NotLetIn("journey refuses the internal token")
+            response.raise_for_status()
+            return msgspec.json.decode(response.content, type=_Page)
+        except (httpx.HTTPError, msgspec.DecodeError) as error:
+            raise Unavailable(f"journey does not say what was sent: {type(error).__name__}") from error
 
 
 class _Ahead(NamedTuple):

@@ -27,12 +27,14 @@ from jornada.events import (
     encode,
     topic_key,
 )
+from jornada.instants import instant, micros
 from services.scoring.domain.announcing import Cause, Recorded, cause_of
 from services.scoring.domain.champions import member
 from services.scoring.domain.course import received
-from services.scoring.domain.judging import HEALTH, TIMED, Judged, dues, judge, moves, repeated
+from services.scoring.domain.freezing import thawed_at
+from services.scoring.domain.judging import HEALTH, TIMED, Judged, dues, judge, moves, repeated, withheld
 from services.scoring.domain.people import Peopled, peopled
-from services.scoring.domain.scores import Configuration, score
+from services.scoring.domain.scores import Configuration, Scores, score
 from services.scoring.store import facts, overrides, people, subjects
 from services.scoring.store.facts import RESCORE
 from services.scoring.store.people import PEOPLE, Place, Step
@@ -84,19 +86,22 @@ class Folding:
 
     async def fire(self, connection: Connection, due: Sequence[Timer]) -> Mapping[Subject, int]:
         """Scores each subject at the very instant its timer was due; one timer of a subject at a time."""
+        configurations = await facts.in_force(connection, {timer.workspace for timer in due})
         firing: dict[Subject, Timer] = {}
         for timer in sorted(due, key=lambda each: (each.due_at, each.name)):
-            firing.setdefault(Subject(timer.workspace, timer.subject), timer)
+            if not configurations[timer.workspace].waits(timer.due_at):
+                firing.setdefault(Subject(timer.workspace, timer.subject), timer)
+        if not firing:
+            return {}
         known = await subjects.locked(connection, firing, journeys=True)
+        for each in [each for each, timer in firing.items() if _waits(timer, known.get(each), configurations)]:
+            del firing[each]
         accounts = {each: timer.due_at for each, timer in firing.items() if _concerns_people(timer, known.get(each))}
         # What time made of an account's people before then comes first; until it did, the account's timer stands.
         for each in await people.waiting(connection, accounts):
             del firing[each], accounts[each]
         steps = await people.add_up(connection, await people.first(connection, accounts))
         recorded = await facts.recorded(connection, firing)
-        configurations = await facts.configurations(
-            connection, {subject.workspace: () for subject in firing}, self._clock.now()
-        )
         said = await overrides.of(connection, firing)
         judged, gone = [], []
         for subject, timer in firing.items():
@@ -119,8 +124,9 @@ class Folding:
                 journey = peopled(journey, msgspec.structs.replace(step.people, at=at))
             elif timer.name == PEOPLE:
                 continue
-            scores = score(journey, configurations[subject.workspace], at, said.get(subject))
-            cause: Cause = "silence" if told else "other"
+            configuration = configurations[subject.workspace]
+            scores = score(journey, configuration, at, said.get(subject))
+            cause = "silence" if told else _cause(journey, scores, known_bands, configuration)
             judged.append(judge(journey, scores, known_bands, cause, due=silent))
         await timers.drop(connection, [(timer.workspace, timer.subject, timer.name) for timer in gone])
         return await self._keep(connection, judged, [], configurations)
@@ -141,7 +147,7 @@ class Folding:
         names = {Subject(*each.subject): each.journey.identifiers for each in judged}
         await subjects.name(connection, names | {_subject(event): [] for event in gone})
         await subjects.forget(connection, [_subject(event) for event in gone if isinstance(event, Erased)])
-        await facts.record(connection, {Subject(*each.subject): each.recorded for each in judged if not each.repeated})
+        await facts.record(connection, {Subject(*each.subject): each.recorded for each in judged if _settled(each)})
         told = await facts.keep(connection, [kept for each in judged for kept in each.kept])
         await self._tell(connection, told)
         places = {Subject(*each.subject): _place(each) for each in judged if _counts(each)}
@@ -157,13 +163,16 @@ class Folding:
 
     async def _wind(self, connection: Connection, judged: Sequence[Judged], gone: Sequence[JourneyEvent]) -> None:
         wound = {_timer(each, name, at): each for each in judged for name, at in dues(each)}
+        wound |= {
+            _timer(each, RESCORE, each.scores.as_of): each for each in judged if each.withheld and not _frozen(each)
+        }
         await timers.put(connection, [timer for timer, each in wound.items() if not each.repeated])
         await facts.put_missing(connection, [timer for timer, each in wound.items() if each.repeated])
         kept = {(timer.workspace, timer.subject, timer.name) for timer in wound}
         idle = {(*each.subject, name) for each in judged for name in TIMED if not each.repeated} - kept
         over = {(*_subject(event), name) for event in gone for name in (*TIMED, RESCORE, PEOPLE)}
         scored = {(*each.subject, RESCORE) for each in judged}
-        await timers.drop(connection, sorted(idle | over | scored))
+        await timers.drop(connection, sorted((idle | over | scored) - kept))
 
 
 def _lives(event: JourneyEvent) -> TypeGuard[JourneySnapshot]:
@@ -173,6 +182,12 @@ def _lives(event: JourneyEvent) -> TypeGuard[JourneySnapshot]:
 
 def _is_account(journey: JourneySnapshot) -> bool:
     return journey.subject_type == "account"
+
+
+def _waits(timer: Timer, known: Known | None, configurations: Configurations) -> bool:
+    """Whether it is too early to score whom it belongs to at the timer's instant, or when they were scored last."""
+    as_of = None if known is None or (timer.name in TIMED and known.type == "customer") else known.as_of
+    return configurations[timer.workspace].waits(timer.due_at if as_of is None else max(timer.due_at, as_of))
 
 
 def _concerns_people(timer: Timer, known: Known | None) -> bool:
@@ -185,8 +200,10 @@ def _with_people(journey: JourneySnapshot, steps: Mapping[Subject, Step]) -> Jou
 
 
 def _counts(judged: Judged) -> bool:
-    """Whether it tells what a person counts for in their account."""
-    return judged.journey.subject_type == "customer" and not _behind(judged.journey.version, judged.recorded)
+    """Whether it tells what a person counts for in their account; what is not judged tells nothing."""
+    if judged.journey.subject_type != "customer" or judged.withheld or judged.scores.frozen:
+        return False
+    return not _behind(judged.journey.version, judged.recorded)
 
 
 def _place(judged: Judged) -> Place:
@@ -222,6 +239,9 @@ async def _judged(
             judged.append(repeated(journey, scores, bands))
             continue
         configuration = configurations[subject.workspace]
+        if configuration.withholds(scores.as_of):
+            judged.append(withheld(journey, scores, bands))
+            continue
         silent = earlier is not None and _band(earlier, configuration, scores.as_of) == scores.health.band
         told = subject in steps and steps[subject].told
         cause = cause_of(bands.get(HEALTH, Recorded("unknown", now)), journey.live_at, silent=silent or told)
@@ -231,6 +251,27 @@ async def _judged(
 
 def _band(journey: bytes, configuration: Configuration, at: datetime) -> str:
     return score(decode(journey, Peopled), configuration, at).health.band
+
+
+def _cause(
+    journey: JourneySnapshot, scores: Scores, bands: Mapping[str, Recorded], configuration: Configuration
+) -> Cause:
+    """Of somebody scored again: what nobody judged since, if anything, and else what is no news."""
+    known = bands.get(HEALTH, Recorded("unknown", scores.as_of))
+    thawed = thawed_at(configuration.freezes, micros(scores.as_of))
+    if not moves(scores, bands) or thawed is None:
+        return cause_of(known, journey.live_at, silent=False)
+    return cause_of(
+        known, journey.live_at, silent=score(journey, configuration, instant(thawed)).health.band == known.band
+    )
+
+
+def _settled(judged: Judged) -> bool:
+    return not judged.repeated and not judged.withheld
+
+
+def _frozen(judged: Judged) -> bool:
+    return judged.scores.frozen
 
 
 def _timer(judged: Judged, name: str, at: datetime) -> Timer:

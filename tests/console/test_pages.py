@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.console.fakes import FakeSisters, account_of, alert_of, id_of, person, reason, scores_of, touchpoint
+from tests.console.fakes import FakeSisters, account_of, alert_of, id_of, person, reason, scores_of, stamp, touchpoint
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 PAGES = (
@@ -236,3 +236,35 @@ async def test_an_accounts_people_are_shown_by_band_the_most_urgent_first_and_co
     assert places == sorted(places)
     assert 'href="/customers/user_id%3Abia"' in page
     assert '<span class="disc red" title="Red">31</span>' in page
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "Nothing of feature_used from app since"),
+        ("pt-BR", "Nada de feature_used vindo de app desde"),
+    ],
+)
+async def test_the_board_says_which_tracker_broke_and_when_it_is_back(
+    viewer: httpx.AsyncClient, fakes: FakeSisters, language: str, said: str
+) -> None:
+    notice = {
+        "notice": "tracker_silent",
+        "source": "app",
+        "kind": "feature_used",
+        "since": stamp(hours=5),
+        "until": None,
+        "ended_because": None,
+        "frozen": ["adoption"],
+    }
+    fakes.put("scoring", "/v1/notices", {"items": [notice], "next": None})
+    accept = {"accept-language": language}
+    page = (await viewer.get("/", headers=accept)).text
+    assert said in page and "10:30" in page
+    back = {**notice, "until": stamp(hours=1), "ended_because": "repaired"}
+    fakes.put("scoring", "/v1/notices", {"items": [back], "next": None})
+    page = (await viewer.get("/", headers=accept)).text
+    assert said not in page and "feature_used" in page
+    for ended in ({"until": stamp(days=3)}, {"ended_because": "gone"}):
+        fakes.put("scoring", "/v1/notices", {"items": [{**back, **ended}], "next": None})
+        assert "feature_used" not in (await viewer.get("/", headers=accept)).text

@@ -11,7 +11,8 @@ import pytest
 from tests.deploy import known_settings
 from tests.deploy.tools import ROOT, SERVICES, run
 
-_VARIABLES = {"JORNADA_POSTGRES_PASSWORD": "x", "JORNADA_SECRET_KEY_FILE": "/dev/null"}
+_SECRETS = ("secret_key_file", "internal_token_file")
+_VARIABLES = {"JORNADA_POSTGRES_PASSWORD": "x"} | {f"JORNADA_{name.upper()}": "/dev/null" for name in _SECRETS}
 _WRITES_ITS_ROOT = {"kafka"}
 _RUNS_ONCE = {"migrate"}
 
@@ -71,14 +72,15 @@ def _of_ours(name: str, service: Compose) -> Iterator[str]:
     if any(str(published["target"]) != port for published in service.get("ports", [])):
         yield "publishes another port"
     held = {secret["target"] for secret in service.get("secrets", [])}
-    needs = name in known_settings.services_with("secret_key_file")
-    if needs and service["environment"].get("JORNADA_SECRET_KEY_FILE") not in held:
+    needed = [each for each in _SECRETS if name in known_settings.services_with(each)]
+    if any(service["environment"].get(f"JORNADA_{each.upper()}") not in held for each in needed):
         yield "lacks its secret"
 
 
 def test_the_file_is_well_formed_and_every_container_is_guarded(compose: Compose) -> None:
     assert set(compose["services"]) == {*SERVICES, "migrate", "postgres", "kafka", "mail"}
     assert known_settings.services_with("secret_key_file") >= {"console", "notify"}
+    assert known_settings.services_with("internal_token_file") >= {"journey", "scoring"}
     assert _faults(compose) == []
 
 

@@ -157,6 +157,9 @@ _BROKEN: dict[str, Callable[[Base], None]] = {
     "notify: JORNADA_SECRET_KEY_FILE is not mounted": lambda base: base.settings.update(
         JORNADA_SECRET_KEY_FILE="/etc/jornada/secret-key/other"
     ),
+    "scoring: JORNADA_INTERNAL_TOKEN_FILE is not mounted": lambda base: base.settings.update(
+        JORNADA_INTERNAL_TOKEN_FILE="/etc/jornada/internal-token/other"
+    ),
     "ingest: JORNADA_KAFKA_CA_FILE is not mounted": lambda base: base.settings.update(
         JORNADA_KAFKA_CA_FILE="/etc/jornada/ca.crt"
     ),

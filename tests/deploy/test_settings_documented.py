@@ -80,7 +80,8 @@ def test_every_service_has_its_settings_among_them() -> None:
 
 def test_compose_and_kubernetes_set_nothing_that_is_no_setting() -> None:
     known = set(known_settings.defaults()) | known_settings.read_directly()
-    variables = {"JORNADA_POSTGRES_PASSWORD": "x", "JORNADA_SECRET_KEY_FILE": "/dev/null"}
+    secrets = dict.fromkeys(("JORNADA_SECRET_KEY_FILE", "JORNADA_INTERNAL_TOKEN_FILE"), "/dev/null")
+    variables = {"JORNADA_POSTGRES_PASSWORD": "x"} | secrets
     compose = run("docker-compose", "config", "--no-env-resolution", "--format", "json", variables=variables)
     services = json.loads(compose.stdout)["services"].values()
     told = {name for service in services for name in service.get("environment", {})}

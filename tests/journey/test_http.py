@@ -30,6 +30,7 @@ from jornada.events import (
     new_id,
     topic_key,
 )
+from jornada.web.auth import sister_headers
 from services.journey.api import documents, sampling
 from services.journey.api import erasures as erasure_routes
 from services.journey.api import exports as export_routes
@@ -45,8 +46,11 @@ from tests.journey.makes import at, touchpoint
 class Served:
     """A running journey service and a client with a token for one workspace."""
 
-    def __init__(self, client: httpx.AsyncClient, bus: EmbeddedBus, workspace: WorkspaceId, clock: SetClock) -> None:
-        self.client, self.bus, self.workspace, self.clock = client, bus, workspace, clock
+    def __init__(
+        self, client: httpx.AsyncClient, bus: EmbeddedBus, workspace: WorkspaceId, clock: SetClock, shared: bytes
+    ) -> None:
+        """`shared` is what the services show each other."""
+        self.client, self.bus, self.workspace, self.clock, self.shared = client, bus, workspace, clock, shared
 
     async def send(self, *told: Touchpoint) -> None:
         """Puts touchpoints on the stream and waits until all of it is told."""
@@ -85,7 +89,8 @@ async def served(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) ->
     transport = httpx.ASGITransport(app=service.app)
     headers = {"Authorization": f"Bearer {token.secret}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://journey", headers=headers) as client:
-        yield Served(client, bus, workspace.id, clock)
+        shared = (settings.data_dir / "internal.token").read_bytes()
+        yield Served(client, bus, workspace.id, clock, shared)
     for task in tasks:
         task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -696,6 +701,20 @@ async def test_what_is_said_with_dates_is_in_the_document_and_may_be_asked_for(s
     assert (tried["customers"], tried["entering"]) == (1, 1)
 
 
+async def test_another_service_reads_volumes_of_the_workspace_that_it_names_and_nothing_else(served: Served) -> None:
+    async def asked(path: str, headers: dict[str, str]) -> int:
+        return (await served.client.get(path, headers=headers)).status_code
+
+    sister = sister_headers(served.shared, served.workspace)
+    assert await asked("/v1/volumes", sister) == 200
+    assert await asked("/v1/customers", sister) == 401
+    assert await asked("/v1/volumes", sister_headers(served.shared[:-1] + b"x", served.workspace)) == 401
+    assert await asked("/v1/volumes", {"Authorization": sister["Authorization"]}) == 400
+    assert await asked("/v1/volumes", sister | {"Jornada-Workspace": "acme"}) == 400
+    other = await served.client.get("/v1/volumes", headers=sister_headers(served.shared, WorkspaceId(new_id())))
+    assert other.json()["items"] == []
+
+
 async def test_what_sources_send_is_listed_by_hour_in_pages(served: Served) -> None:
     await served.send(
         *(
@@ -706,7 +725,8 @@ async def test_what_sources_send_is_listed_by_hour_in_pages(served: Served) -> N
     whole = (await served.get("/v1/volumes", source="tablet"))["items"]
     assert [each["hour"] for each in whole] == [f"2026-01-04T0{n}:00:00Z" for n in range(3)]
     first = {"source": "tablet", "kind": "page_viewed", "hour": "2026-01-04T00:00:00Z", "touchpoints": 1}
-    assert whole[0] == {**first, "customers": 1, "last_received_at": "2026-01-04T00:00:00Z"}
+    told = {"customers": 1, "last_received_at": "2026-01-04T00:00:00Z", "measures": ["counts"]}
+    assert whole[0] == {**first, **told}
     page = await served.get("/v1/volumes", source="tablet", limit=2)
     rest = await served.get("/v1/volumes", source="tablet", limit=2, cursor=page["next"])
     assert (page["items"] + rest["items"], rest["next"]) == (whole, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import Depends, FastAPI, Request
@@ -19,6 +20,7 @@ from services.console.sisters import Answer, Silent, Sisters, Told
 Shown = Literal["red", "yellow", "green", "unknown", "all"]
 Kind = Literal["customer", "account"]
 _ROWS = 40
+_NOTICES = 20
 
 
 def serve(app: FastAPI, pages: Pages, sessions: Sessions, sisters: Sisters) -> None:
@@ -32,7 +34,7 @@ def serve(app: FastAPI, pages: Pages, sessions: Sessions, sisters: Sisters) -> N
         viewer: Viewer = Depends(seen_by(sessions)),
     ) -> Response:
         """The risk board."""
-        return pages.render(request, "board.html", viewer, **await _board(sisters, viewer, band, type))
+        return pages.render(request, "board.html", viewer, **await _board(sisters, viewer, band, type, pages.now()))
 
     @app.get("/board", tags=["pages"])
     async def live_part(
@@ -42,7 +44,9 @@ def serve(app: FastAPI, pages: Pages, sessions: Sessions, sisters: Sisters) -> N
         viewer: Viewer = Depends(seen_by(sessions)),
     ) -> Response:
         """The part of the risk board that is fetched again when an alert arrives."""
-        return pages.render(request, "board_live.html", viewer, **await _board(sisters, viewer, band, type))
+        return pages.render(
+            request, "board_live.html", viewer, **await _board(sisters, viewer, band, type, pages.now())
+        )
 
     @app.get("/search", tags=["pages"])
     async def search(
@@ -61,7 +65,7 @@ def silence(*answers: Answer) -> list[Silent]:
     return [answer for answer in answers if isinstance(answer, Silent)]
 
 
-async def _board(sisters: Sisters, viewer: Viewer, band: Shown | None, kind: Kind) -> dict[str, Any]:
+async def _board(sisters: Sisters, viewer: Viewer, band: Shown | None, kind: Kind, now: datetime) -> dict[str, Any]:
     token = viewer.api_token
     shown = band or "red"
     query: dict[str, str | int | None] = {
@@ -71,10 +75,11 @@ async def _board(sisters: Sisters, viewer: Viewer, band: Shown | None, kind: Kin
         "lang": viewer.language.name,
     }
     query["band"] = None if shown == "all" else shown
-    scores, distribution, stages = await asyncio.gather(
+    scores, distribution, stages, notices = await asyncio.gather(
         sisters.get("scoring", "/v1/scores", token, **query),
         sisters.get("scoring", "/v1/scores/distribution", token, type=kind),
         sisters.get("journey", "/v1/stages/counts", token),
+        sisters.get("scoring", "/v1/notices", token, limit=_NOTICES),
     )
     rows = boards.rows(scores.document) if isinstance(scores, Told) else []
     rows = await _introduced(sisters, token, rows)
@@ -90,6 +95,7 @@ async def _board(sisters: Sisters, viewer: Viewer, band: Shown | None, kind: Kin
         "bands": bands,
         "shares": boards.shares(bands) if bands is not None else [],
         "stages": boards.stage_counts(stages.document, kind) if isinstance(stages, Told) else [],
+        "trackers": boards.trackers(notices.document, now) if isinstance(notices, Told) else [],
         "silent": silence(scores, distribution, stages) + unsaid,
     }
 

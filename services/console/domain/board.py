@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from services.console.domain.reading import BANDS, Band, Document, band, instant, items, mapping, money, number, text
@@ -34,6 +34,33 @@ class Share:
     number: int
     begins: float
     width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tracker:
+    """What a source has ceased to send, and since when; `until` once it is back. `freezes`: health, by it."""
+
+    source: str
+    kind: str
+    since: datetime
+    until: datetime | None
+    freezes: bool
+
+
+LATELY = timedelta(days=1)
+"""For how long it is told that something is back."""
+
+
+def trackers(page: object, now: datetime) -> list[Tracker]:
+    """What sources have ceased to send, and what came back lately, of scoring's notices."""
+    found = []
+    for item in items(page):
+        since, until = instant(item.get("since")), instant(item.get("until"))
+        back = until is not None and item.get("ended_because") == "repaired" and now - until < LATELY
+        if item.get("notice") == "tracker_silent" and since is not None and (until is None or back):
+            freezes = bool(item.get("frozen"))
+            found.append(Tracker(text(item.get("source")), text(item.get("kind")), since, until, freezes))
+    return found
 
 
 def rows(page: object) -> list[Row]:

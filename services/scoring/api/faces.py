@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from jornada.events import ChurnRisk, Health, JourneySnapshot, Reason, UpsellPropensity
+from jornada.instants import instant
 from services.scoring.domain.health import first_fix, top_reasons
 from services.scoring.domain.people import people_of
 from services.scoring.domain.profiles import COMPONENTS, Profile
@@ -13,6 +14,8 @@ from services.scoring.domain.scores import FOLD, Scores
 from services.scoring.domain.shapes import significant
 from services.scoring.domain.since import Since
 from services.scoring.domain.stating import described
+from services.scoring.domain.words import minute, reason
+from services.scoring.store.freezes import Kept
 from services.scoring.store.overrides import Said
 from services.scoring.store.profiles import Saved
 from services.scoring.store.reading import Published, Scored
@@ -70,6 +73,11 @@ def health_face(health: Health, language: Language) -> Document:
         "crosses": {"band": health.crosses.band, "at": instant_text(health.crosses.at)} if health.crosses else None,
         "computed": {"score": health.computed.score, "band": health.computed.band} if health.computed else None,
         "override": _override(health),
+        "frozen": [
+            {"component": each.component, "source": each.source, "kind": each.kind, "since": instant_text(each.since)}
+            | _reason(each.because, language)
+            for each in health.frozen
+        ],
         "unknown_because": _text(unknown, language),
         "unknown_reason": {"code": unknown.code, "values": unknown.values} if unknown else None,
     }
@@ -231,6 +239,36 @@ def profile_face(profile: Profile, connected: frozenset[str], own: Saved | None 
         **said,
         "given": given,
     }
+
+
+def notice_face(kept: Kept) -> Document:
+    """What a source has ceased to send, and what that froze, in words of both languages."""
+    freeze = kept.freeze
+    ended = None if freeze.ended is None else instant(freeze.ended)
+    return {
+        "id": kept.id,
+        "notice": "tracker_silent",
+        "source": freeze.source,
+        "kind": freeze.kind,
+        "since": instant_text(instant(freeze.began)),
+        "until": _when(ended),
+        "standing": ended is None,
+        "ended_because": kept.ended_because,
+        "last_seen_at": instant_text(kept.last_seen_at),
+        "expected_customers": kept.customers,
+        "frozen": sorted(freeze.components),
+        "recorded_at": instant_text(kept.recorded_at),
+        "text": _notice(kept, ended).text,
+    }
+
+
+def _notice(kept: Kept, ended: datetime | None) -> Reason:
+    freeze = kept.freeze
+    values = {"source": freeze.source, "kind": freeze.kind, "since": minute(instant(freeze.began))}
+    if ended is not None:
+        return reason(f"tracker_{kept.ended_because}", **values, until=minute(ended))
+    code = "tracker_silent" if freeze.components else "tracker_silent_alone"
+    return reason(code, **values, customers=kept.customers)
 
 
 def said_face(said: Said, now: datetime) -> Document:

@@ -8,18 +8,23 @@ from services.scoring.domain import crossing
 from services.scoring.domain.choosing import Choice
 from services.scoring.domain.course import Course
 from services.scoring.domain.crossing import HORIZON_DAYS
+from services.scoring.domain.freezing import NOTHING, Freezing
 from services.scoring.domain.health import bandless
 from services.scoring.domain.shapes import DAY
 
 
 def crosses_over(
-    journey: JourneySnapshot, choices: Sequence[Choice], connected: frozenset[str], band: Band
+    journey: JourneySnapshot,
+    choices: Sequence[Choice],
+    connected: frozenset[str],
+    band: Band,
+    freezing: Freezing = NOTHING,
 ) -> Crosses | None:
     """The band that comes next after `band`, which holds where the first choice begins, and its first microsecond."""
     end = choices[0].since + HORIZON_DAYS * DAY
     ends = [*(each.since - 1 for each in choices[1:]), end]
     for (since, profile), last in zip(choices, ends, strict=True):
-        course = Course(journey, profile, connected)
+        course = Course(journey, profile, connected, freezing)
         bands = profile.bands
         here: Band = "unknown" if bandless(journey, course, profile) else bands.band(crossing.at(course, since))
         if here != band:

@@ -4,7 +4,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from jornada.events import JourneySnapshot, Measures
+from jornada.instants import micros
 from services.scoring.domain import vetoes
+from services.scoring.domain.freezing import NOTHING, Freeze, Freezing, Thawed, moved
 from services.scoring.domain.parts import Part
 from services.scoring.domain.parts.adoption import AdoptionCourse
 from services.scoring.domain.parts.commercial import commercial_course, contracted, unpaid_since
@@ -29,13 +31,21 @@ class Course:
     """The known components of one subject, the vetoes on it, and how much of the profile is known.
 
     From each of its `turns` to the next every component only rises or only falls, and the cap stands or does not.
+    `frozen` are those that would be known, and are not while a freeze stands, each with the one that began first.
     """
 
-    __slots__ = ("_at_most", "cancels", "coverage", "overdue_from", "own", "shares", "turns", "vetoed_from")
+    __slots__ = ("_at_most", "cancels", "coverage", "frozen", "overdue_from", "own", "shares", "turns", "vetoed_from")
 
-    def __init__(self, journey: JourneySnapshot, profile: Profile, connected: Collection[str]) -> None:
+    def __init__(
+        self, journey: JourneySnapshot, profile: Profile, connected: Collection[str], freezing: Freezing = NOTHING
+    ) -> None:
         weights = profile.weights
-        parts = [(name, part) for name, part in _parts(journey, profile) if name in connected and name in weights]
+        counting = [(name, part) for name, part in _parts(journey, profile) if name in connected and name in weights]
+        frozen = freezing.standing
+        self.frozen: dict[str, Freeze] = {name: frozen[name] for name, _ in counting if name in frozen}
+        parts = [
+            (name, _thawed(journey, profile, name, part, freezing)) for name, part in counting if name not in frozen
+        ]
         known = sum(weights[name] for name, _ in parts)
         counted = known + sum(_missing(weights, connected, [name for name, _ in parts]))
         self.coverage = known / counted if counted else 0.0
@@ -76,16 +86,38 @@ class Course:
 
 def received(measures: Measures) -> set[ComponentName]:
     """The components of which a journey shows that something was received."""
-    shown: dict[ComponentName, bool] = {
-        "adoption": measures.use is not None,
-        "support": measures.support is not None,
-        "feedback": measures.feedback is not None,
-        "enablement": measures.learning is not None,
-        "commercial": contracted(measures) is not None,
-        "relationship": measures.contacts is not None or any(kind in measures.counts for kind in ADVOCACY),
-        "people": measures.people > 0,
-    }
-    return {name for name, seen in shown.items() if seen}
+    shown = {name for name, field in _READS.items() if getattr(measures, field) is not None}
+    if contracted(measures) is None:
+        shown.discard("commercial")
+    if measures.people:
+        shown.add("people")
+    return shown | {"relationship"} if any(kind in measures.counts for kind in ADVOCACY) else shown
+
+
+def fed_by(kind: str, measures: Collection[str]) -> frozenset[ComponentName]:
+    """The components that read a kind of touchpoint, which changes these measures of a journey."""
+    read = frozenset(name for name, field in _READS.items() if field in measures)
+    return read | {"relationship"} if kind in ADVOCACY else read
+
+
+_READS: dict[ComponentName, str] = {
+    "adoption": "use",
+    "support": "support",
+    "feedback": "feedback",
+    "enablement": "learning",
+    "commercial": "billing",
+    "relationship": "contacts",
+}
+"""The measure that each component is made of; relationship also of the kinds by which customers speak for us."""
+
+
+def _thawed(journey: JourneySnapshot, profile: Profile, name: ComponentName, part: Part, freezing: Freezing) -> Part:
+    """The part as it is by the time that counts, where some was frozen since the journey began."""
+    time = freezing.lived.get(name)
+    if time is None or time.end <= micros(journey.first_seen_at):
+        return part
+    again = dict(_parts(moved(journey, name, time), profile))
+    return Thawed(again[name], time)
 
 
 def _parts(journey: JourneySnapshot, profile: Profile) -> Iterator[tuple[ComponentName, Part]]:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from jornada.events import Component, Health, JourneySnapshot, Reason
-from jornada.instants import micros
+from jornada.events import Component, Frozen, Health, JourneySnapshot, Reason
+from jornada.instants import instant, micros
 from services.scoring.domain.course import Course
 from services.scoring.domain.crossing import crosses
+from services.scoring.domain.freezing import Freeze
 from services.scoring.domain.profiles import Profile, VetoRule
 from services.scoring.domain.shapes import significant, whole_days
-from services.scoring.domain.words import reason
+from services.scoring.domain.words import minute, reason
 
 WITHOUT_BAND = frozenset({"visitor", "lead", "churned"})
 """Stages whose subjects have the band `unknown`; a score, where there is one, is kept."""
@@ -38,8 +39,9 @@ def health(journey: JourneySnapshot, course: Course, profile: Profile, at: datet
         components=components,
         score=score,
         vetoes=_vetoes(course, profile.vetoes, course.points(values), now),
-        crosses=None if unknown else crosses(course, profile.bands, at),
+        crosses=None if unknown or course.frozen else crosses(course, profile.bands, at),
         unknown_because=unknown,
+        frozen=_frozen(course),
     )
 
 
@@ -48,6 +50,9 @@ def bandless(journey: JourneySnapshot, course: Course, profile: Profile) -> Reas
     if journey.stage.name in WITHOUT_BAND:
         return reason("stage_has_no_band", stage=journey.stage.name)
     if not course.shares or course.coverage < profile.least_coverage:
+        if course.frozen:
+            first = min(course.frozen.values(), key=lambda each: (each.began, each.source, each.kind))
+            return _frozen_because(first)
         return reason("low_coverage", percent=round(100 * course.coverage))
     return None
 
@@ -84,6 +89,23 @@ def _lost(health_: Health) -> dict[str, float]:
 
 LEAST_COST = 0.5
 """Points that a component must cost to be told among the reasons."""
+
+
+def _frozen(course: Course) -> list[Frozen]:
+    return [
+        Frozen(
+            component=name,
+            source=freeze.source,
+            kind=freeze.kind,
+            since=instant(freeze.began),
+            because=_frozen_because(freeze),
+        )
+        for name, freeze in course.frozen.items()
+    ]
+
+
+def _frozen_because(freeze: Freeze) -> Reason:
+    return reason("frozen", source=freeze.source, kind=freeze.kind, since=minute(instant(freeze.began)))
 
 
 def _vetoes(course: Course, rule: VetoRule, points: float, now: int) -> list[Reason]:

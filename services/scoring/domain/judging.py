@@ -43,6 +43,7 @@ class Judged(NamedTuple):
 
     `repeated`: this journey, or a later one, was judged before; the records and the timers stand as they are.
     `cause` is what brought it, `due` whether time alone did, at the very instant.
+    `withheld`: nobody is told anything, and the records stand, until more is known.
     """
 
     journey: JourneySnapshot
@@ -52,6 +53,7 @@ class Judged(NamedTuple):
     repeated: bool = False
     cause: Cause = "other"
     due: bool = False
+    withheld: bool = False
 
     @property
     def subject(self) -> tuple[WorkspaceId, SubjectId]:
@@ -71,7 +73,12 @@ class _Standing(NamedTuple):
 def judge(
     journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded], cause: Cause, *, due: bool = False
 ) -> Judged:
-    """Settles a subject's bands against what is on record; `due`: a timer tells that time alone brings them now."""
+    """Settles a subject's bands against what is on record; `due`: a timer tells that time alone brings them now.
+
+    Where something is frozen the records stand as they are.
+    """
+    if scores.frozen:
+        return withheld(journey, scores, known)
     judged: dict[str, Recorded] = {}
     kept: list[Kept] = []
     for name, standing in _standings(scores).items():
@@ -96,6 +103,13 @@ def judge(
 def repeated(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded]) -> Judged:
     """A subject whose journey, or a later one, was judged before."""
     return Judged(journey, scores, known, repeated=True)
+
+
+def withheld(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded]) -> Judged:
+    """A subject whose bands nobody can judge now."""
+    last = min(journey.last_seen_at, scores.as_of)
+    recorded = {name: known.get(name, Recorded("unknown", last)) for name in SCORES}
+    return Judged(journey, scores, recorded, withheld=True)
 
 
 def moves(scores: Scores, known: Mapping[str, Recorded]) -> bool:
@@ -124,6 +138,11 @@ def _became_at(standing: _Standing, journey: JourneySnapshot, as_of: datetime) -
 
 def dues(judged: Judged) -> Iterator[tuple[str, datetime]]:
     """When the subject must be looked at again, by score, if nothing more happens."""
+    if judged.withheld:
+        # All waits for the end of the freeze; who is held back for less is looked at again by who holds them.
+        if judged.scores.frozen and judged.scores.again_at is not None:
+            yield HEALTH, judged.scores.again_at
+        return
     for name, standing in _standings(judged.scores).items():
         recorded = judged.recorded.get(name)
         # What is on record of a journey that was judged before may be a later one's.

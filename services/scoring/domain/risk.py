@@ -74,12 +74,12 @@ class RiskCourse:
 
 
 def churn_risk(health: Health, course: Course, profile: Profile, at: datetime) -> ChurnRisk:
-    """The probability of leaving within the profile's horizon; without a number where health has no band.
+    """The probability of leaving within the profile's horizon; without a number where health has no band, or is frozen.
 
     The factors are log-odds and sum to the probability's; `low` and `high` are that sum less and plus the spread.
     """
     rule = profile.risk
-    if health.band == "unknown":
+    if health.band == "unknown" or course.frozen:
         return ChurnRisk(horizon_days=rule.horizon_days, model=MODEL, band="unknown")
     risk = RiskCourse(course, rule)
     pushes = list(risk.pushes(risk.told(features(course, micros(at)))))

@@ -11,6 +11,7 @@ from services.scoring.domain.ahead import crosses_over
 from services.scoring.domain.choosing import choices
 from services.scoring.domain.course import Course
 from services.scoring.domain.crossing import HORIZON_DAYS
+from services.scoring.domain.freezing import Freeze, freezing, turns
 from services.scoring.domain.health import health
 from services.scoring.domain.ladder import LEVEL_ONE, Model
 from services.scoring.domain.overriding import Override, shown
@@ -26,24 +27,39 @@ class Configuration(NamedTuple):
     """What a workspace has shown and said: `connected` are the components of which it has received anything.
 
     `own` are its profiles, those first that are asked first whether they apply; `said` how often one was changed.
+    `freezes` are all there ever were. From `withheld_from` on nobody's band is judged yet: something may have come from
+    next to nobody since, and whether that is a freeze is known within hours. Until `watched_until` volumes are known.
     `model` is the churn model that serves.
     """
 
     connected: frozenset[str]
     own: tuple[Profile, ...] = ()
     said: int = 0
+    freezes: tuple[Freeze, ...] = ()
+    withheld_from: datetime | None = None
+    watched_until: datetime | None = None
     model: Model = LEVEL_ONE
+
+    def withholds(self, at: datetime) -> bool:
+        """Whether it is too early to judge anybody by an instant."""
+        return self.withheld_from is not None and at > self.withheld_from
+
+    def waits(self, at: datetime) -> bool:
+        """Whether it is too early to say what silence made of an instant."""
+        return self.withholds(at) or (self.watched_until is not None and at > self.watched_until)
 
     @property
     def grounds(self) -> str:
-        """By what a score is made, beside the journey: these rules, the profiles, and what is connected."""
-        return f"{FOLD}/{self.said}/{','.join(sorted(self.connected))}"
+        """By what a score is made, beside the journey: these rules, the profiles, freezes, and what is connected."""
+        edges = sum(1 if each.ended is None else 2 for each in self.freezes if each.components)
+        return f"{FOLD}/{self.said}.{edges}/{','.join(sorted(self.connected))}"
 
 
 class Scores(NamedTuple):
     """What scoring says of one subject at `as_of`: `health` as computed, and as it is `shown` under an override.
 
-    `again_at` is when another profile holds, or the override is over: then all must be said anew.
+    `again_at` is when another profile holds, the override is over, or a freeze begins or ends: then all must be said
+    anew. `frozen`: something of it is, so that its bands are not judged.
     """
 
     as_of: datetime
@@ -56,6 +72,10 @@ class Scores(NamedTuple):
     again_at: datetime | None = None
     model: Model = LEVEL_ONE
 
+    @property
+    def frozen(self) -> bool:
+        return bool(self.course.frozen)
+
 
 def score(
     journey: JourneySnapshot, configuration: Configuration, now: datetime, override: Override | None = None
@@ -66,20 +86,26 @@ def score(
     begin = micros(at)
     chosen = choices(journey, own, connected, begin, begin + HORIZON_DAYS * DAY)
     profile = chosen[0].profile
-    course = Course(journey, profile, connected)
+    frozen = freezing(configuration.freezes, begin)
+    course = Course(journey, profile, connected, frozen)
     well = health(journey, course, profile, at)
-    if len(chosen) > 1 and well.band != "unknown":
-        well = msgspec.structs.replace(well, crosses=crosses_over(journey, chosen, connected, well.band))
+    if len(chosen) > 1 and well.band != "unknown" and not course.frozen:
+        well = msgspec.structs.replace(well, crosses=crosses_over(journey, chosen, connected, well.band, frozen))
     risk = configuration.model.risk(well, course, profile, at)
     upsell = upsell_propensity(journey, well, profile.upsell, at)
-    turns = [instant(each.since) for each in chosen[1:2]]
+    edge = turns(configuration.freezes, begin)
+    anew = [instant(each) for each in (*(each.since for each in chosen[1:2]), edge) if each is not None]
     ends = [override.until] if override is not None and override.holds(at) else []
     visible = shown(well, override, profile.bands, at)
-    again_at = min([*turns, *ends], default=None)
+    again_at = min([*anew, *ends], default=None)
     return Scores(at, profile, course, well, risk, upsell, visible, again_at, configuration.model)
 
 
-def course_of(journey: JourneySnapshot, configuration: Configuration, at: int) -> Course:
-    """Health as a function of time alone, by the profile that holds at an instant (microseconds since 1970)."""
+def course_of(journey: JourneySnapshot, configuration: Configuration, at: int, seen_at: int | None = None) -> Course:
+    """Health as a function of time alone, by the profile that holds at an instant (microseconds since 1970).
+
+    Seen from then, or from later on: so much of what is frozen is over.
+    """
     connected, own = configuration.connected, configuration.own
-    return Course(journey, choices(journey, own, connected, at, at)[0].profile, connected)
+    profile = choices(journey, own, connected, at, at)[0].profile
+    return Course(journey, profile, connected, freezing(configuration.freezes, at if seen_at is None else seen_at))

@@ -52,10 +52,10 @@ class Since(NamedTuple):
 
 
 def since_last(journey: JourneySnapshot, before: Before, configuration: Configuration, now: datetime) -> Since | None:
-    """The change from an earlier journey to `now`; None where one of the two has no known component."""
+    """The change from an earlier journey to `now`; None where one has no known component, or one that is frozen."""
     begin, end = micros(before.at), micros(max(now, journey.as_of))
-    earlier, newer = course_of(before.journey, configuration, begin), course_of(journey, configuration, end)
-    if not earlier.shares or not newer.shares:
+    earlier, newer = course_of(before.journey, configuration, begin, end), course_of(journey, configuration, end)
+    if not earlier.shares or not newer.shares or earlier.frozen or newer.frozen:
         return None
     then, waited, at_last = (
         crossing.at(earlier, begin),

@@ -1,7 +1,7 @@
 """Reasons in words: texts in English and Brazilian Portuguese, made from the numbers and nothing else."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from jornada.events import Reason
@@ -32,6 +32,11 @@ def reason(code: str, **values: Any) -> Reason:
     """A reason with its texts; raises KeyError for a code that has none."""
     english, portuguese = _TEXTS[code]
     return Reason(code=code, values=values, text={"en": english(values), "pt-BR": portuguese(values)})
+
+
+def minute(at: datetime) -> str:
+    """An instant to the minute, as texts are made from it: 2026-03-02T14:00Z."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def number_en(value: int) -> str:
@@ -294,6 +299,52 @@ def _champions_pt(values: _Values) -> str:
     return f"{_red_pt(values)}, {whose} em silêncio{' ' if silent == 1 else ', '}{lasting}"
 
 
+def _moment_en(at: str) -> str:
+    return f"{at[11:16]} UTC on {date_en(date.fromisoformat(at[:10]))}"
+
+
+def _moment_pt(at: str) -> str:
+    return f"{date_pt(date.fromisoformat(at[:10]))} às {at[11:16]} UTC"
+
+
+def _nothing_en(values: _Values) -> str:
+    return f"next to nothing of {values['kind']} from {values['source']} since {_moment_en(values['since'])}"
+
+
+def _nothing_pt(values: _Values) -> str:
+    return f"quase nada de {values['kind']} vindo de {values['source']} desde {_moment_pt(values['since'])}"
+
+
+def _frozen_en(values: _Values) -> str:
+    return f"{_nothing_en(values)}: it is not known"
+
+
+def _frozen_pt(values: _Values) -> str:
+    return f"{_nothing_pt(values)}: não se sabe"
+
+
+def _silent_tracker(so_en: str, so_pt: str) -> tuple[_Text, _Text]:
+    def english(values: _Values) -> str:
+        usual = _en(values["customers"], "customer", "customers")
+        return f"{_nothing_en(values)}, of some {usual} an hour: {so_en}"
+
+    def portuguese(values: _Values) -> str:
+        usual = _pt(values["customers"], "cliente", "clientes")
+        return f"{_nothing_pt(values)}, de cerca de {usual} por hora: {so_pt}"
+
+    return english, portuguese
+
+
+def _over(so_en: str, so_pt: str) -> tuple[_Text, _Text]:
+    def english(values: _Values) -> str:
+        return f"{_nothing_en(values)} until {_moment_en(values['until'])}: {so_en}"
+
+    def portuguese(values: _Values) -> str:
+        return f"{_nothing_pt(values)} até {_moment_pt(values['until'])}: {so_pt}"
+
+    return english, portuguese
+
+
 def _severe_en(values: _Values) -> str:
     age = f"for {_days_en(values['days'])}" if values["days"] else "for less than a day"
     return f"a ticket of severity {values['severity']} open {age}: not the time to offer more"
@@ -372,6 +423,14 @@ _TEXTS: dict[str, tuple[_Text, _Text]] = {
         lambda values: f"only {values['percent']}% of what makes health is known",
         lambda values: f"só {values['percent']}% do que compõe a saúde é conhecido",
     ),
+    "frozen": (_frozen_en, _frozen_pt),
+    "tracker_silent": _silent_tracker(
+        "health is frozen, nobody is alerted", "a saúde está congelada, ninguém é alertado"
+    ),
+    "tracker_silent_alone": _silent_tracker("nothing depends on it", "nada depende disso"),
+    "tracker_repaired": _over("it is back, and that time does not count", "voltou, e esse tempo não conta"),
+    "tracker_gone": _over("its source is gone, somebody said", "a fonte acabou, alguém disse"),
+    "tracker_old": _over("nobody waits for it any more", "ninguém espera mais por isso"),
     "usual_risk": (
         lambda values: f"usual over {_days_en(values['horizon_days'])}, all being well",
         lambda values: f"habitual em {_days_pt(values['horizon_days'])}, se tudo vai bem",

@@ -12,7 +12,7 @@ from services.scoring.domain.announcing import Recorded
 from services.scoring.domain.judging import Kept
 from services.scoring.domain.ladder import LEVEL_ONE
 from services.scoring.domain.scores import Configuration
-from services.scoring.store import models, profiles
+from services.scoring.store import freezes, models, profiles
 
 
 async def recorded(connection: Connection, subjects: Collection[Subject]) -> dict[Subject, dict[str, Recorded]]:
@@ -109,8 +109,13 @@ async def in_force(connection: Connection, workspaces: Collection[WorkspaceId]) 
     connected = await _connected(connection, workspaces)
     own = await profiles.own(connection, workspaces)
     champions = await models.champions(connection, workspaces)
+    frozen = await freezes.of(connection, workspaces)
+    watched = await freezes.watched(connection, workspaces)
     return {
-        each: Configuration(connected[each], *own[each], model=champions.get(each, LEVEL_ONE)) for each in workspaces
+        each: Configuration(
+            connected[each], *own[each], frozen.get(each, ()), *watched[each], champions.get(each, LEVEL_ONE)
+        )
+        for each in workspaces
     }
 
 

@@ -90,8 +90,10 @@ where subjects.version < excluded.version and subjects.journey_version <= exclud
 
 
 _NOW = f"""
-select workspace, '{FOLD}/' || (select count(*) from profiles where profiles.workspace = connected.workspace) || '/'
-  || string_agg(component, ',' order by component collate "C") as grounds from connected
+select workspace, '{FOLD}/' || (select count(*) from profiles where profiles.workspace = connected.workspace) || '.' ||
+  (select count(*) + count(ended_at) from freezes
+   where freezes.workspace = connected.workspace and components <> '{{}}')
+  || '/' || string_agg(component, ',' order by component collate "C") as grounds from connected
 """  # noqa: S608 - our own number
 
 
@@ -125,6 +127,12 @@ async def held(connection: Connection, wanted: Collection[Subject]) -> set[Subje
         [each.id for each in wanted],
     )
     return {Subject(row["workspace"], row["id"]) for row in rows}
+
+
+async def workspaces(connection: Connection) -> list[WorkspaceId]:
+    """The workspaces of which anything was received; for the clock's role."""
+    rows = await connection.fetch("select distinct workspace from connected order by workspace")
+    return [WorkspaceId(row["workspace"]) for row in rows]
 
 
 async def workspaces_behind(connection: Connection) -> list[WorkspaceId]:

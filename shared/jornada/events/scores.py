@@ -51,11 +51,21 @@ class Overridden(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime
 
 
+class Frozen(msgspec.Struct, frozen=True, kw_only=True):
+    """A component that is not known, as what a source sends of a kind comes from next to nobody since then."""
+
+    component: str
+    source: str
+    kind: str
+    since: datetime
+    because: Reason
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """0–100, higher is better: the sum of its components' points, under the vetoes. `coverage` is in 0–1.
 
     While a person's word stands in for it, `override` says whose; `score` and `band` are theirs, and the sum is
-    `computed`, which `crosses` and all crossings go on from.
+    `computed`, which `crosses` and all crossings go on from. What is `frozen` counts in nothing.
     """
 
     band: Band
@@ -67,6 +77,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unknown_because: Reason | None = None
     computed: Computed | None = None
     override: Overridden | None = None
+    frozen: list[Frozen] = []
 
 
 class Factor(msgspec.Struct, frozen=True, kw_only=True):

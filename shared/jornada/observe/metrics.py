@@ -20,6 +20,9 @@ EXPIRED = Counter(
     "Touchpoints older than are kept: late ones, and stored ones removed",
     ("which",),
 )
+FREEZES = Gauge(
+    "jornada_freezes", "Streams that came from next to nobody any more, and are frozen; over all workspaces"
+)
 BUSY_SECONDS = Gauge("jornada_worker_busy_seconds", "How long the batch in hand has been without progress", ("group",))
 
 

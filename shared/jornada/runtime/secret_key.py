@@ -1,4 +1,4 @@
-"""The installation's secret key: the file given, else one that is drawn once under the data folder."""
+"""The installation's secret key and what its services share: the files given, else drawn once under the data folder."""
 
 import os
 import secrets
@@ -9,14 +9,30 @@ SHORTEST = 32
 
 def secret_key(given: Path | None, data_dir: Path) -> bytes:
     """The key, of whatever form and at least 32 bytes. Raises ValueError for a shorter one."""
-    path = given or data_dir / "secret.key"
-    if given is None and not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        _draw(path)
-    key = path.read_bytes().strip()
+    key = _read(given, data_dir / "secret.key")
     if len(key) < SHORTEST:
         raise ValueError(f"the secret key file must hold at least {SHORTEST} bytes")
     return key
+
+
+def internal_token(given: Path | None, data_dir: Path, mode: str) -> bytes | None:
+    """What the services show each other, at least 32 bytes of ASCII; None where a server was given none.
+
+    Raises ValueError for a shorter one, or one that no header can carry.
+    """
+    if given is None and mode != "local":
+        return None
+    token = _read(given, data_dir / "internal.token")
+    if len(token) < SHORTEST or not (token.isascii() and token.decode().isprintable()) or b" " in token:
+        raise ValueError(f"the internal token file must hold at least {SHORTEST} ASCII letters and digits")
+    return token
+
+
+def _read(given: Path | None, drawn: Path) -> bytes:
+    if given is None and not drawn.exists():
+        drawn.parent.mkdir(parents=True, exist_ok=True)
+        _draw(drawn)
+    return (given or drawn).read_bytes().strip()
 
 
 def _draw(path: Path) -> None:

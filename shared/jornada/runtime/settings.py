@@ -58,6 +58,14 @@ class SecretKeySettings(CommonSettings):
         return self
 
 
+class SisterSettings(CommonSettings):
+    """Of services that ask each other in their own name; local mode draws what they share under the data folder."""
+
+    model_config = SettingsConfigDict(env_prefix="JORNADA_", extra="ignore", env_ignore_empty=True)
+
+    internal_token_file: Path | None = None
+
+
 class PortSettings(BaseSettings):
     """Where every service listens."""
 

@@ -5,7 +5,7 @@ from alembic import op
 from jornada.db.schema import isolated
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 
 def upgrade() -> None:

@@ -1,0 +1,48 @@
+"""A tracker that breaks alerts nobody about customers: not while it is broken, and not when it is mended."""
+
+import os
+from datetime import timedelta
+
+import pytest
+
+from jornada.db import Database
+from jornada.observe import logs
+from tests.scoring.journeys import AT
+from tests.scoring.tracked import HOUR, Plan, Told, lived
+
+pytestmark = pytest.mark.timeout(600)
+
+_log = logs.get(__name__)
+
+CUSTOMERS = int(os.environ.get("TRACKED_CUSTOMERS", "360"))
+BREAKS, MENDED, END = 26.3, 26.3 + 6 * 24, 12 * 24
+BROKEN = Plan(CUSTOMERS, END, (BREAKS, MENDED))
+
+
+@pytest.fixture(scope="module")
+async def whole(database: Database) -> Told:
+    """What is told where nothing breaks."""
+    return await lived(database, Plan(CUSTOMERS, END))
+
+
+async def test_a_tracker_that_breaks_alerts_nobody_and_mended_only_whom_it_would_have(
+    database: Database, whole: Told
+) -> None:
+    told = await lived(database, BROKEN)
+    ((began, ended),) = told.frozen
+    broke, mended, end = AT + BREAKS * HOUR, AT + MENDED * HOUR, AT + END * HOUR
+    assert broke - HOUR <= began <= broke + HOUR
+    assert ended is not None and mended < ended <= mended + 3 * HOUR
+    assert told.worse(AT, broke) == whole.worse(AT, broke)
+    during, after = told.worse(broke, ended), told.worse(ended, end + HOUR)
+    due = whole.worse(broke, end + HOUR)
+    _log.info("told", customers=CUSTOMERS, while_broken=len(during), after=len(after), due_without_it=len(due))
+    assert during == []
+    assert set(after) <= set(due)
+    lost = ended - began + timedelta(hours=1)
+    assert set(whole.worse(broke, end - lost)) <= set(after)
+
+
+async def test_without_anybody_watching_it_alerts_about_next_to_everybody(database: Database) -> None:
+    told = await lived(database, BROKEN._replace(hours=int(MENDED)), watched=False)
+    assert len(set(told.worse(AT + BREAKS * HOUR, AT + MENDED * HOUR))) > 0.9 * CUSTOMERS
