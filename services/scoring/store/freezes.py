@@ -13,7 +13,7 @@ from jornada.instants import instant, micros
 from services.scoring.domain.freezing import Freeze
 from services.scoring.domain.watching import Begun, Ended, Name, Standing
 
-PATIENCE = timedelta(minutes=3)
+PATIENCE = timedelta(minutes=5)
 """How much older than now what is known of volumes may be without anybody waiting for more: it is read each minute."""
 
 

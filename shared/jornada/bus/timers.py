@@ -159,7 +159,7 @@ class Ticker:
             changed = await self._fire(connection, held)
             if changed:
                 await self._publisher.mark(connection, changed)
-        metrics.TIMERS_FIRED.labels(self._database.service).inc(len(held))
+        metrics.TIMERS_FIRED.labels(self._database.service).inc(len(changed))
         await self._publisher.publish(list(changed))
         await self._publisher.drain({timer.workspace for timer in held})
         return len(held)

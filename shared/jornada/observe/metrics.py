@@ -9,7 +9,7 @@ REGISTRY.register(ANSWERS)
 ACCEPTED = Counter("jornada_ingest_events_total", "Events, by verdict and code", ("verdict", "code"))
 FOLDED = Counter("jornada_worker_records_total", "Records folded, published and acknowledged", ("group",))
 DEAD = Counter("jornada_worker_dead_letters_total", "Records dead-lettered", ("group",))
-TIMERS_FIRED = Counter("jornada_timers_fired_total", "Timers fired", ("service",))
+TIMERS_FIRED = Counter("jornada_timers_fired_total", "Subjects that timers changed", ("service",))
 CROSSINGS = Counter(
     "jornada_crossings_total", "Crossings recorded, by band entered and whether announced", ("to", "announced")
 )
