@@ -51,6 +51,8 @@ class Publisher:
         self._database = database
         self._bus = bus
         self._snapshots = snapshots
+        self.held = 0
+        """How many records this process has put into the outbox: as long as it stays the same, none needs draining."""
 
     async def mark(self, connection: Connection, versions: Mapping[Subject, int]) -> None:
         """Notes, within the transaction that changed them, subjects that no redelivered record would publish again."""
@@ -77,6 +79,7 @@ class Publisher:
             "insert into outbox (workspace, id, topic, key, value) values ($1, $2, $3, $4, $5) on conflict do nothing",
             [(workspace, id_, record.topic, record.key, record.value) for id_, record in rows],
         )
+        self.held += len(rows)
 
     async def publish(self, subjects: Collection[Subject]) -> None:
         """Publishes the stored snapshots and returns when each subject's newest is the last of its key.
