@@ -8,7 +8,7 @@ import os
 import pytest
 
 from jornada.bus.local_kafka import LocalKafka
-from tests.live.silences import ALL, KILLS, endure, on_ground
+from tests.live.silences import ALL, endure, on_ground
 
 SUBJECTS = int(os.environ.get("JORNADA_PROOF_SUBJECTS", "2000"))
 SEED = int(os.environ.get("JORNADA_PROOF_SEED", "1"))

@@ -13,6 +13,8 @@ from jornada.observe import logs
 _log = logs.get(__name__)
 
 SWEEP_AFTER_SECONDS = 2.0
+_DRAINED = 1_000
+"""The most records of the outbox that are published together."""
 
 
 class Subject(NamedTuple):
@@ -103,13 +105,15 @@ class Publisher:
 
     async def drain(self, workspaces: Collection[WorkspaceId]) -> None:
         """Publishes what the outbox holds of these workspaces, in the order it was stored; then forgets it."""
-        while True:
+        more = True
+        while more:
             async with self._database.transaction(workspaces) as connection:
                 rows = await connection.fetch(
-                    "select workspace, id, topic, key, value from outbox order by sequence limit 1000"
+                    f"select workspace, id, topic, key, value from outbox order by sequence limit {_DRAINED}"  # noqa: S608
                 )
             if not rows:
                 return
+            more = len(rows) == _DRAINED
             await self._bus.publish([Record(row["topic"], row["key"], row["value"]) for row in rows])
             async with self._database.transaction(workspaces) as connection:
                 await connection.execute(
