@@ -1,6 +1,6 @@
-"""`python -m bench.timers.sides ours|loop URL PENDING FROM UNTIL`: fires what is due then, and tells the cost as JSON.
+"""`python -m bench.timers.sides ours|loop URL PENDING UNTIL`: fires what is due by then, and tells the cost as JSON.
 
-Timer number n of `fill` is due n ms after the beginning; whoever fires one arms it again for when the others have fired.
+Timer number n is due n milliseconds after the beginning; who fires one arms it again for after all the others.
 """
 
 import hashlib
@@ -32,8 +32,8 @@ create index timers_due on timers (due_at);
 """
 """The same table as a service's, of the loop's own."""
 
-FILL = """insert into {} select md5((n % 4)::text)::uuid, md5(n::text)::uuid, 'health', $1::timestamptz + n * interval '1 millisecond'
-          from generate_series(1, $2::int) as n"""
+FILL = """insert into {} select md5((n % 4)::text)::uuid, md5(n::text)::uuid, 'health',
+          $1::timestamptz + n * interval '1 millisecond' from generate_series(1, $2::int) as n"""
 
 
 class Firing:
@@ -83,7 +83,7 @@ async def ours(url: str, firing: Firing, until: datetime) -> None:
 
 
 async def loop(url: str, firing: Firing, until: datetime) -> None:
-    """As many at a time, in the same order, locked and armed again in one transaction; no workspaces, no log, no gate."""
+    """As many at a time in the same order, locked and armed again in one transaction; no workspaces, no gate, no outbox."""
     connection = await asyncpg.connect(url)
     while True:
         async with connection.transaction():

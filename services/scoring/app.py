@@ -30,7 +30,7 @@ from services.scoring.worker import Folding
 
 GROUP = "scoring"
 _FIRED_TOGETHER = 100
-"""Timers of one transaction: to score a subject takes over a millisecond, and what the first of them says waits for all."""
+"""Timers of one transaction: to score a subject takes a millisecond, and what the first of them says waits for all."""
 
 _DESCRIPTION = "Says how well it is going with each customer and account, how it will go, and why."
 
