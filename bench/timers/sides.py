@@ -83,7 +83,7 @@ async def ours(url: str, firing: Firing, until: datetime) -> None:
 
 
 async def loop(url: str, firing: Firing, until: datetime) -> None:
-    """As many at a time in the same order, locked and armed again in one transaction; no workspaces, no gate, no outbox."""
+    """As many at a time in the same order, locked and armed again in one transaction; no workspace, gate or outbox."""
     connection = await asyncpg.connect(url)
     while True:
         async with connection.transaction():

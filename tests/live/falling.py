@@ -20,7 +20,7 @@ PUT_OFF = timedelta(days=1)
 """By how much a touch puts the fall off."""
 
 _MARGIN = timedelta(hours=2)
-_COUNTS = (3.5, 4.0, 4.5, 5.0, 6.0, 7.5, 9.0, 12.0)
+_USED = (3.5, 4.0, 4.5, 5.0, 6.0, 7.5, 9.0, 12.0)
 _GAPS = (3, 7, 10, 20)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -28,7 +28,7 @@ _MICROSECOND = timedelta(microseconds=1)
 class Shape(NamedTuple):
     """A way to fall: how much was used and how regularly, the bands, and how long after the last use it is."""
 
-    count: float
+    used: float
     own_gap_days: int
     from_: Band = "unknown"
     to: Band = "unknown"
@@ -49,8 +49,8 @@ class Falling(NamedTuple):
 
     def journey(self, *, touched: bool = False) -> JourneySnapshot:
         """Its journey; `touched`, the one after it, of which it falls a day later."""
-        used = self.at + PUT_OFF * touched - self.shape.after
-        return _journey(self.shape, used, self.name, workspace=self.workspace, version=1 + touched)
+        last = self.at + PUT_OFF * touched - self.shape.after
+        return _journey(self.shape, last, self.name, workspace=self.workspace, version=1 + touched)
 
 
 def drawn(
@@ -73,11 +73,11 @@ def drawn(
 
 def shapes() -> Iterator[Shape]:
     """Every way to fall near which nothing else changes, neither health nor churn risk, put off or not."""
-    for count, gap in product(_COUNTS, _GAPS):
-        told = _journey(Shape(count, gap), AT, "shape")
+    for used, gap in product(_USED, _GAPS):
+        told = _journey(Shape(used, gap), AT, "shape")
         now = AT
         while (crossed := crosses(course_of(told, _said(told), micros(now)), SAAS.bands, now)) is not None:
-            shape = Shape(count, gap, _health(told, now), crossed.band, crossed.at - AT)
+            shape = Shape(used, gap, _health(told, now), crossed.band, crossed.at - AT)
             if _alone(told, shape, crossed.at):
                 yield shape
             now = crossed.at
@@ -91,14 +91,14 @@ def _alone(told: JourneySnapshot, shape: Shape, at: datetime) -> bool:
 
 
 def _journey(
-    shape: Shape, used: datetime, name: str, workspace: WorkspaceId = WORKSPACE, version: int = 1
+    shape: Shape, last: datetime, name: str, workspace: WorkspaceId = WORKSPACE, version: int = 1
 ) -> JourneySnapshot:
     measures = Measures(
-        use=use(used, count=shape.count, own_gap_days=shape.own_gap_days),
+        use=use(last, count=shape.used, own_gap_days=shape.own_gap_days),
         support=Support(tickets=1),
         billing=Billing(plan="pro", mrr=Money("100.00", "BRL")),
     )
-    return journey(name, version=version, as_of=used, measures=measures, workspace=workspace)
+    return journey(name, version=version, as_of=last, measures=measures, workspace=workspace)
 
 
 def _said(told: JourneySnapshot) -> Configuration:

@@ -26,5 +26,5 @@ async def _forgotten_first(ticker: Ticker, ready: Sequence[Timer]) -> int:
     return len(mine)
 
 
-Ticker._fired = _forgotten_first  # type: ignore[method-assign]
+Ticker._fired = _forgotten_first  # type: ignore[assignment, method-assign]
 main("scoring", Settings, build)

@@ -12,5 +12,5 @@ async def _at_once(following: Following) -> datetime:
     return following._clock.now()
 
 
-Following.scored_until = _at_once  # type: ignore[method-assign]
+Following.scored_until = _at_once  # type: ignore[assignment, method-assign]
 main("scoring", Settings, build)

@@ -17,6 +17,6 @@ async def _told_first(folding: worker.Folding, connection: Connection, crossings
     await asyncio.sleep(1)
 
 
-judging.derived_id = lambda *_: new_id()
-worker.Folding._tell = _told_first  # type: ignore[method-assign]
+judging.derived_id = lambda *_: new_id()  # type: ignore[attr-defined]
+worker.Folding._tell = _told_first  # type: ignore[assignment, method-assign]
 main("scoring", Settings, build)
