@@ -41,7 +41,8 @@ from tests.live.fragile import Fragile
 from tests.live.log import ends_of, records_of
 from tests.live.processes import Running, Supervised, services_on
 
-LOADED_A_SECOND, FALLING_A_SECOND = 180, 200
+_PACE = float(os.environ.get("JORNADA_PROOF_PACE", "1"))
+LOADED_A_SECOND, FALLING_A_SECOND = 200 * _PACE, 200 * _PACE
 TOUCHED = 0.05
 """The share of those whom a next journey puts off, up to four seconds before they would fall."""
 

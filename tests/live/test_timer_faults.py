@@ -1,6 +1,7 @@
 """Whatever befalls scoring's replicas, its Postgres and its broker: who falls silent crosses once, and at the instant.
 
-`JORNADA_PROOF_SUBJECTS=100000 make test TESTS=tests/live/test_timer_faults.py` runs it at full size.
+`JORNADA_PROOF_SUBJECTS=100000 make test TESTS=tests/live/test_timer_faults.py` runs it at full size; with
+`JORNADA_PROOF_PACE=0.5` it takes twice as long, for a machine that has other work.
 """
 
 import os
@@ -14,7 +15,7 @@ SUBJECTS = int(os.environ.get("JORNADA_PROOF_SUBJECTS", "2000"))
 SEED = int(os.environ.get("JORNADA_PROOF_SEED", "1"))
 
 
-@pytest.mark.timeout(600 + SUBJECTS / 50)
+@pytest.mark.timeout(600 + SUBJECTS / 20)
 async def test_whoever_falls_silent_crosses_once_and_at_the_instant(postgres_url: str, kafka_node: LocalKafka) -> None:
     assert postgres_url  # where that of the other tests cannot be had, neither can this
     async with on_ground(kafka_node.libs, SEED) as ground:
