@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -283,7 +282,6 @@ async def _befall(
         spans.append((began, clock.now()))
         found.recoveries[fault.name] = (clock.now() - healed).total_seconds()
         found.load = max(found.load, os.getloadavg()[0])
-        sys.stderr.write(f"{fault.name}: {healed - began}, recovered after {clock.now() - healed}\n")
     found.kills = sum(each.deaths.total() for each in ground.replicas.values())
     return spans
 
