@@ -33,6 +33,9 @@ from services.scoring.what_if.running import WhatIfs
 from services.scoring.worker import Folding
 
 GROUP = "scoring"
+_FIRED_TOGETHER = 100
+"""Timers of one transaction: to score a subject takes a millisecond, and what the first of them says waits for all."""
+
 _DESCRIPTION = "Says how well it is going with each customer and account, how it will go, and why."
 
 
@@ -82,6 +85,7 @@ def wired(
         hold=subjects.held,
         fire=folding.fire,
         folded_until=Following(journey_waits, lag.partitions, clock).scored_until,
+        most=_FIRED_TOGETHER,
     )
     checks: dict[str, Check] = {"process": health.check, "postgres": _postgres(database)}
     app = application("scoring", _DESCRIPTION, checks=checks, lag=lag)

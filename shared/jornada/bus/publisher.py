@@ -13,6 +13,8 @@ from jornada.observe import logs
 _log = logs.get(__name__)
 
 SWEEP_AFTER_SECONDS = 2.0
+_DRAINED = 1_000
+"""The most records of the outbox that are published together."""
 
 
 class Subject(NamedTuple):
@@ -51,6 +53,8 @@ class Publisher:
         self._database = database
         self._bus = bus
         self._snapshots = snapshots
+        self.held = 0
+        """How many records this process has put into the outbox: as long as it stays the same, none needs draining."""
 
     async def mark(self, connection: Connection, versions: Mapping[Subject, int]) -> None:
         """Notes, within the transaction that changed them, subjects that no redelivered record would publish again."""
@@ -77,6 +81,7 @@ class Publisher:
             "insert into outbox (workspace, id, topic, key, value) values ($1, $2, $3, $4, $5) on conflict do nothing",
             [(workspace, id_, record.topic, record.key, record.value) for id_, record in rows],
         )
+        self.held += len(rows)
 
     async def publish(self, subjects: Collection[Subject]) -> None:
         """Publishes the stored snapshots and returns when each subject's newest is the last of its key.
@@ -100,13 +105,15 @@ class Publisher:
 
     async def drain(self, workspaces: Collection[WorkspaceId]) -> None:
         """Publishes what the outbox holds of these workspaces, in the order it was stored; then forgets it."""
-        while True:
+        more = True
+        while more:
             async with self._database.transaction(workspaces) as connection:
                 rows = await connection.fetch(
-                    "select workspace, id, topic, key, value from outbox order by sequence limit 1000"
+                    f"select workspace, id, topic, key, value from outbox order by sequence limit {_DRAINED}"  # noqa: S608
                 )
             if not rows:
                 return
+            more = len(rows) == _DRAINED
             await self._bus.publish([Record(row["topic"], row["key"], row["value"]) for row in rows])
             async with self._database.transaction(workspaces) as connection:
                 await connection.execute(

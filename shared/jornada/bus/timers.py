@@ -65,6 +65,9 @@ async def due(
     return {SubjectId(row["subject"]): row["due_at"] for row in rows}
 
 
+_PARTS = 4
+"""How many transactions' worth of timers one look finds."""
+
 _FIRST = Timer(WorkspaceId(UUID(int=0)), SubjectId(UUID(int=0)), "", datetime.min.replace(tzinfo=UTC))
 
 
@@ -132,8 +135,9 @@ class Ticker:
         folded_until = await self._folded_until()
         fired = 0
         while ready := [timer for timer in due if timer.due_at <= folded_until]:
-            fired += await self._fired(ready)
-            if len(ready) < self._most:
+            for start in range(0, len(ready), self._most):
+                fired += await self._fired(ready[start : start + self._most])
+            if len(ready) < self._most * _PARTS:
                 break
             due = await self._due(folded_until, ready[-1])
         return fired
@@ -146,14 +150,18 @@ class Ticker:
                    order by due_at, workspace, subject, name limit $6""",
                 until,
                 *after,
-                self._most,
+                self._most * _PARTS,
             )
-        return [Timer(row["workspace"], row["subject"], row["name"], row["due_at"]) for row in rows]
+        return [Timer(*row) for row in rows]
 
     async def _fired(self, ready: Sequence[Timer]) -> int:
+        outbox = self._publisher.held
+        whom = [Subject(timer.workspace, timer.subject) for timer in ready]
         async with self._database.transaction({timer.workspace for timer in ready}) as connection:
-            subjects = await self._hold(connection, {Subject(timer.workspace, timer.subject) for timer in ready})
-            held = await _standing(connection, [each for each in ready if Subject(*each[:2]) in subjects])
+            subjects = await self._hold(connection, set(whom))
+            held = await _standing(
+                connection, [timer for timer, each in zip(ready, whom, strict=True) if each in subjects]
+            )
             if not held:
                 return 0
             changed = await self._fire(connection, held)
@@ -161,16 +169,23 @@ class Ticker:
                 await self._publisher.mark(connection, changed)
         metrics.TIMERS_FIRED.labels(self._database.service).inc(len(changed))
         await self._publisher.publish(list(changed))
-        await self._publisher.drain({timer.workspace for timer in held})
+        if self._publisher.held != outbox:
+            await self._publisher.drain({timer.workspace for timer in held})
         return len(held)
 
 
 async def _standing(connection: Connection, timers: Sequence[Timer]) -> list[Timer]:
-    """Those that stand as they were seen, locked, the earliest first."""
+    """Those that stand as they were seen, locked, in their order. Told by their places: they need not be read again.
+
+    Each is looked up by its key: a join reads a small table whole, and may go by instants, at which thousands are due.
+    """
     rows = await connection.fetch(
-        """select workspace, subject, name, due_at from timers where (workspace, subject, name, due_at) in
-           (select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]))
-           order by due_at for update skip locked""",
+        """select place from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) with ordinality
+             as seen (workspace, subject, name, due_at, place),
+           lateral (select from timers where timers.workspace = seen.workspace and timers.subject = seen.subject
+             and timers.name = seen.name and timers.due_at is not distinct from seen.due_at
+             for update skip locked) as standing
+           order by place""",
         *([timer[column] for timer in timers] for column in range(4)),
     )
-    return [Timer(row["workspace"], row["subject"], row["name"], row["due_at"]) for row in rows]
+    return [timers[row[0] - 1] for row in rows]

@@ -2,18 +2,18 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import pytest
 
 from jornada.bus import timers
-from jornada.bus.carrier import Bus
+from jornada.bus.carrier import Record
 from jornada.bus.publisher import Publisher, Subject
 from jornada.bus.timers import Ticker, Timer
 from jornada.clock import SetClock
 from jornada.db import Connection, Database
 from jornada.events import SubjectId, WorkspaceId, new_id
 from tests.conftest import DatabaseFactory
+from tests.shared.worker.toy import Script
 
 AT = datetime(2026, 3, 2, 14, 5, tzinfo=UTC)
 
@@ -25,9 +25,11 @@ class Replica:
         self.fired: list[SubjectId] = []
         self.looks = 0
         self._held, self._until = held, until
+        self.bus = Script()
+        self.publisher = Publisher(database, self.bus)
         self.ticker = Ticker(
             database=database,
-            publisher=Publisher(database, cast(Bus, None)),
+            publisher=self.publisher,
             clock=SetClock(AT),
             hold=self.hold,
             fire=self.fire,
@@ -83,6 +85,40 @@ async def test_where_all_is_held_it_is_looked_at_once(database: Database) -> Non
     whom = await wound(database, 4)
     second = Replica(database, set(whom))
     assert (await second.ticker.tick(), second.looks) == (0, 2)
+
+
+async def test_one_that_was_moved_meanwhile_does_not_fire(database: Database) -> None:
+    whom = await wound(database, 2)
+
+    class Moving(Replica):
+        async def hold(self, connection: Connection, wanted: Collection[Subject]) -> Collection[Subject]:
+            await timers.put(connection, [Timer(*whom[0], "t", AT + timedelta(days=1))])
+            return wanted
+
+    replica = Moving(database, set())
+    assert (await replica.ticker.tick(), replica.fired) == (1, [whom[1].id])
+
+
+async def test_what_a_fire_puts_into_the_outbox_is_told_at_once_and_else_nobody_looks(database: Database) -> None:
+    told = [(new_id(), Record("t", b"key", b"%d" % number)) for number in range(1_500)]
+
+    class Telling(Replica):
+        async def fire(self, connection: Connection, due: Sequence[Timer]) -> Mapping[Subject, int]:
+            await self.publisher.hold(connection, due[0].workspace, told)
+            return await super().fire(connection, due)
+
+    (whom,) = await wound(database, 1)
+    replica = Telling(database, set())
+    assert await replica.ticker.tick() == 1
+    assert [each.value for each in replica.bus.published] == [record.value for _, record in told]
+
+    async with database.transaction([whom.workspace]) as connection:
+        await replica.publisher.hold(connection, whom.workspace, told[:1])
+        await timers.put(connection, [Timer(*whom, "t", AT)])
+    silent = Replica(database, set())
+    assert (await silent.ticker.tick(), silent.bus.published) == (1, [])
+    await silent.publisher.drain([whom.workspace])
+    assert len(silent.bus.published) == 1
 
 
 async def test_none_fires_that_is_due_after_what_is_folded(database: Database) -> None:
