@@ -22,6 +22,7 @@ from jornada.web import Check, Gate, application
 from jornada.web.app import serve_dead_letters
 from services.scoring.accounting import Accounting
 from services.scoring.api import models, notices, overrides, profiles, routes, what_if
+from services.scoring.importing import Importing
 from services.scoring.rescoring import Rescoring
 from services.scoring.settings import Settings
 from services.scoring.sisters import Following, JourneyLag, Journeys, JourneyVolumes
@@ -109,6 +110,7 @@ def wired(
             ("accounting", Accounting(database, clock).run),
             ("rescoring", Rescoring(database, clock).run),
             ("watching", Watching(database, volumes, journey_waits, clock).run),
+            ("importing", Importing(database, Following(journey_waits, lag.partitions, clock).scored_until).run),
             ("publisher", publisher.run),
             ("heartbeats", Heartbeats(bus, [SCORES.name]).run),
         ],

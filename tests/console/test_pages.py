@@ -268,3 +268,15 @@ async def test_the_board_says_which_tracker_broke_and_when_it_is_back(
     for ended in ({"until": stamp(days=3)}, {"ended_because": "gone"}):
         fakes.put("scoring", "/v1/notices", {"items": [{**back, **ended}], "next": None})
         assert "feature_used" not in (await viewer.get("/", headers=accept)).text
+
+
+async def test_the_board_says_that_an_import_runs_and_for_a_day_what_it_brought(
+    viewer: httpx.AsyncClient, fakes: FakeSisters
+) -> None:
+    said = {"en": "the past of 24 customers came in", "pt-BR": "o passado de 24 clientes entrou"}
+    notice = {"notice": "import", "since": stamp(hours=5), "until": stamp(hours=4), "text": said}
+    for until, shown in ((None, True), (stamp(hours=4), True), (stamp(days=2), False)):
+        fakes.put("scoring", "/v1/notices", {"items": [{**notice, "until": until}], "next": None})
+        assert ("The past of 24 customers came in." in (await viewer.get("/")).text) == shown
+        page = (await viewer.get("/", headers={"accept-language": "pt-BR"})).text
+        assert ("O passado de 24 clientes entrou." in page) == shown

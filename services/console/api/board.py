@@ -95,6 +95,7 @@ async def _board(sisters: Sisters, viewer: Viewer, band: Shown | None, kind: Kin
         "bands": bands,
         "shares": boards.shares(bands) if bands is not None else [],
         "stages": boards.stage_counts(stages.document, kind) if isinstance(stages, Told) else [],
+        "imports": boards.imports(notices.document, now) if isinstance(notices, Told) else [],
         "trackers": boards.trackers(notices.document, now) if isinstance(notices, Told) else [],
         "silent": silence(scores, distribution, stages) + unsaid,
     }

@@ -63,6 +63,15 @@ def trackers(page: object, now: datetime) -> list[Tracker]:
     return found
 
 
+def imports(page: object, now: datetime) -> list[Document]:
+    """What is said of imports that run, and of those lately over, in both languages, of scoring's notices."""
+    return [
+        {"text": item.get("text")}
+        for item in items(page)
+        if item.get("notice") == "import" and ((until := instant(item.get("until"))) is None or now - until < LATELY)
+    ]
+
+
 def rows(page: object) -> list[Row]:
     """The rows of scoring's list."""
     return [_row(item) for item in items(page)]

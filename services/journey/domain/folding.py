@@ -64,6 +64,7 @@ def single(reading: Reading) -> State:
         account_traits=_account_traits(reading),
         live=None if touchpoint.history else received,
         history=received if touchpoint.history and touchpoint.role != "import" else None,
+        imported=received if touchpoint.history and touchpoint.role == "import" else None,
         relationships=relationships.single(reading),
         contacts=contacts.single(reading),
     )

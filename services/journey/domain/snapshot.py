@@ -98,6 +98,7 @@ def snapshot(
         former_personas=memberships(standing.stays, "persona", lasting=False),
         live_at=None if state.live is None else instant(state.live),
         history_at=None if state.history is None else instant(state.history),
+        imported_at=None if state.imported is None else instant(state.imported),
         relationship_types=_relationships(state, standing.type),
     )
 

@@ -15,7 +15,7 @@ from services.journey.domain.parts.surveys import Surveys
 from services.journey.domain.parts.tickets import Tickets
 from services.journey.domain.reading import Key
 
-FOLD = 7
+FOLD = 8
 """The number of this fold. It grows with every change of what a state means; lower ones are folded again first."""
 
 MOST_TRAITS = 200
@@ -72,6 +72,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     history: int | None = None
     relationships: Relationships = relationships.NONE
     contacts: Contacts = contacts.NONE
+    imported: int | None = None
 
 
 EMPTY = State()
@@ -107,6 +108,7 @@ def join(a: State, b: State) -> State:
         deletions=latest(a.deletions, b.deletions, MOST_DATED),
         live=either(a.live, b.live, max),
         history=either(a.history, b.history, max),
+        imported=either(a.imported, b.imported, max),
         relationships=relationships.join(a.relationships, b.relationships),
         contacts=contacts.join(a.contacts, b.contacts),
     )

@@ -16,6 +16,7 @@ from services.scoring.domain.since import Since
 from services.scoring.domain.stating import described
 from services.scoring.domain.words import minute, reason
 from services.scoring.store.freezes import Kept
+from services.scoring.store.imports import Import
 from services.scoring.store.overrides import Said
 from services.scoring.store.profiles import Saved
 from services.scoring.store.reading import Published, Scored
@@ -269,6 +270,26 @@ def _notice(kept: Kept, ended: datetime | None) -> Reason:
         return reason(f"tracker_{kept.ended_because}", **values, until=minute(ended))
     code = "tracker_silent" if freeze.components else "tracker_silent_alone"
     return reason(code, **values, customers=kept.customers)
+
+
+def import_face(import_: Import) -> Document:
+    """An import: while it runs, and what it brought once it is over, in words of both languages."""
+    bands = {band: import_.bands.get(band, 0) for band in ("red", "yellow", "green", "unknown")}
+    values = {"since": minute(import_.began_at), "customers": import_.customers, "untold": import_.untold, **bands}
+    ended = import_.ended_at
+    told = reason("import_running", **values) if ended is None else reason("import_over", **values, until=minute(ended))
+    return {
+        "id": import_.id,
+        "notice": "import",
+        "since": instant_text(import_.began_at),
+        "until": _when(ended),
+        "standing": ended is None,
+        "customers": import_.customers,
+        "accounts": import_.accounts,
+        "bands": bands,
+        "untold": import_.untold,
+        "text": told.text,
+    }
 
 
 def said_face(said: Said, now: datetime) -> Document:

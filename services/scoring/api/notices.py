@@ -11,8 +11,8 @@ from jornada.db import Database
 from jornada.web import Gate, Limit, Problem, documents
 from jornada.web.app import answer
 from jornada.web.pages import page
-from services.scoring.api.faces import notice_face
-from services.scoring.store import freezes
+from services.scoring.api.faces import import_face, notice_face
+from services.scoring.store import freezes, imports
 
 _EXAMPLE = {
     "items": [
@@ -45,15 +45,19 @@ def serve(app: FastAPI, gate: Gate, database: Database, clock: Clock) -> None:
 
     @app.get("/v1/notices", tags=["notices"], responses=documents.example(_EXAMPLE))
     async def listed(principal: Principal = Depends(gate.needs("read")), limit: Limit = 100) -> Response:
-        """What sources have ceased to send, so that what it feeds is frozen: what stands first, then the newest.
+        """What sources have ceased to send, so that what it feeds is frozen, and imports: what stands first.
 
         `expected_customers` is how many an hour it used to come from, `frozen` the components that are unknown while
         it stands; none where it matters little to any, or comes under another name. `ended_because`: `repaired`,
-        `gone` by somebody's word, or `old`.
+        `gone` by somebody's word, or `old`. Of an import (`notice`: `import`) `bands` says how the customers stood
+        whose past it was, and `untold` how many subjects stood worse by it, which nobody was alerted of.
         """
         async with database.transaction([principal.workspace]) as connection:
-            found = await freezes.newest(connection, principal.workspace, limit)
-        return answer(page([notice_face(each) for each in found], None))
+            silent = await freezes.newest(connection, principal.workspace, limit)
+            past = await imports.newest(connection, principal.workspace, limit)
+        found = [*map(notice_face, silent), *map(import_face, past)]
+        newest = sorted(found, key=lambda each: str(each["since"]), reverse=True)
+        return answer(page(sorted(newest, key=lambda each: not each["standing"])[:limit], None))
 
     @app.post("/v1/notices/{id}/gone", tags=["notices"], responses=documents.refusals(_OVER))
     async def gone(id: UUID, principal: Principal = Depends(gate.needs("write"))) -> Response:

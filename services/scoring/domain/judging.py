@@ -90,8 +90,8 @@ def judge(
             before, band, at, scores.as_of, cause if told else "other", journey.history_at if told else None
         )
         judged[name] = judged[name]._replace(
-            live_at=_later(before.live_at, journey.live_at),
-            history_at=_later(before.history_at, journey.history_at),
+            live_at=later(before.live_at, journey.live_at),
+            history_at=later(before.history_at, journey.history_at),
             journey_version=journey.version,
         )
         if not isinstance(decision, Nothing):
@@ -179,7 +179,8 @@ def _near(value: float) -> Corridor:
     return value - REFRESHED, value + REFRESHED
 
 
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+def later(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The later of two instants, as far as they are known."""
     return max((each for each in (one, other) if each is not None), default=None)
 
 

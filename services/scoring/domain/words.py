@@ -345,6 +345,35 @@ def _over(so_en: str, so_pt: str) -> tuple[_Text, _Text]:
     return english, portuguese
 
 
+def _import_running_en(values: _Values) -> str:
+    return f"the past of many customers is coming in since {_moment_en(values['since'])}: it alerts nobody"
+
+
+def _import_running_pt(values: _Values) -> str:
+    return f"o passado de muitos clientes está entrando desde {_moment_pt(values['since'])}: isso não alerta ninguém"
+
+
+def _import_over_en(values: _Values) -> str:
+    whose = _en(values["customers"], "customer", "customers")
+    bands = ", ".join(f"{number_en(values[band])} {band}" for band in ("red", "yellow", "green", "unknown"))
+    untold = _en(values["untold"], "subject stands worse", "subjects stand worse")
+    return f"the past of {whose} came in until {_moment_en(values['until'])}: {bands}; {untold} by it, told to nobody"
+
+
+def _import_over_pt(values: _Values) -> str:
+    whose = _pt(values["customers"], "cliente", "clientes")
+    named = {
+        "red": ("vermelho", "vermelhos"),
+        "yellow": ("amarelo", "amarelos"),
+        "green": ("verde", "verdes"),
+        "unknown": ("desconhecido", "desconhecidos"),
+    }
+    bands = ", ".join(_pt(values[band], *words) for band, words in named.items())
+    untold = _pt(values["untold"], "está pior", "estão piores")
+    came = f"o passado de {whose} entrou até {_moment_pt(values['until'])}"
+    return f"{came}: {bands}; {untold} por isso, sem alerta a ninguém"
+
+
 def _severe_en(values: _Values) -> str:
     age = f"for {_days_en(values['days'])}" if values["days"] else "for less than a day"
     return f"a ticket of severity {values['severity']} open {age}: not the time to offer more"
@@ -424,6 +453,8 @@ _TEXTS: dict[str, tuple[_Text, _Text]] = {
         lambda values: f"só {values['percent']}% do que compõe a saúde é conhecido",
     ),
     "frozen": (_frozen_en, _frozen_pt),
+    "import_running": (_import_running_en, _import_running_pt),
+    "import_over": (_import_over_en, _import_over_pt),
     "tracker_silent": _silent_tracker(
         "health is frozen, nobody is alerted", "a saúde está congelada, ninguém é alertado"
     ),

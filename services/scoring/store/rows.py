@@ -15,7 +15,7 @@ from jornada.events import (
     encode,
 )
 from services.scoring.domain.health import top_reasons
-from services.scoring.domain.judging import HEALTH, Judged
+from services.scoring.domain.judging import HEALTH, Judged, later
 from services.scoring.domain.scores import FOLD, Configuration
 from services.scoring.store.subjects import HistoryRow, Row
 
@@ -74,6 +74,7 @@ def row_of(judged: Judged, version: int, configuration: Configuration) -> Row:
         red_since=snapshot.red_since,
         grounds=configuration.grounds,
         segments=encode([each.name for each in journey.segments]).decode(),
+        past_at=later(journey.history_at, journey.imported_at),
     )
 
 

@@ -19,7 +19,8 @@ from services.scoring.domain.scores import FOLD
 class Row(NamedTuple):
     """One row of `subjects`, by column. Without `band` it stands in no list; without `score` it is not published.
 
-    `grounds`: by what it was scored beside the journey. `segments`: a JSON array of names.
+    `grounds`: by what it was scored beside the journey. `segments`: a JSON array of names. `past_at`: when the latest
+    history of it was received, imported or not.
     """
 
     workspace: WorkspaceId
@@ -43,6 +44,7 @@ class Row(NamedTuple):
     red_since: datetime | None = None
     grounds: str = ""
     segments: str = "[]"
+    past_at: datetime | None = None
 
 
 class Known(NamedTuple):
@@ -73,7 +75,7 @@ class HistoryRow(NamedTuple):
 
 _TYPES = (
     *("uuid", "uuid", "text", "bigint", "bigint", "bytea", "bytea", "uuid", "timestamptz", "text", "float8", "float8"),
-    *("numeric", "text", "float8", "text", "uuid", "timestamptz", "timestamptz", "text", "jsonb"),
+    *("numeric", "text", "float8", "text", "uuid", "timestamptz", "timestamptz", "text", "jsonb", "timestamptz"),
 )
 _COLUMNS = ", ".join(Row._fields)
 _CHANGED = ", ".join(f"{column} = excluded.{column}" for column in Row._fields[2:])

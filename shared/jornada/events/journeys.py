@@ -221,7 +221,8 @@ class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     `segments` and `personas` are those that the customer is in; `former_…` the latest stays in those they left.
     `relationship_types` are the ways in which they are served, by type.
     `live_at` is the latest instant at which something that was no history reached us;
-    `history_at` the latest receipt of history from a source that is not an import. Equal events may differ in both.
+    `history_at` the latest receipt of history from a source that is not an import, `imported_at` of history from one
+    that is. Equal events may differ in all three.
     """
 
     workspace: WorkspaceId
@@ -247,6 +248,7 @@ class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     former_personas: list[Membership] = []
     live_at: datetime | None = None
     history_at: datetime | None = None
+    imported_at: datetime | None = None
     relationship_types: list[Relationship] = []
     rules_base: str = ""
 
