@@ -142,7 +142,7 @@ class Folding:
         versions = list(zip(judged, drawn, strict=False))
         rows = [row_of(each, version, configurations[each.subject[0]]) for each, version in versions]
         rows += [ended(event, version) for event, version in zip(gone, drawn[len(judged) :], strict=True)]
-        await subjects.save(connection, rows)
+        await subjects.save(connection, rows, [each.journey.subject_id for each in judged if _is_no_news(each)])
         await subjects.keep_history(connection, [history_of(each, version) for each, version in versions])
         names = {Subject(*each.subject): each.journey.identifiers for each in judged}
         await subjects.name(connection, names | {_subject(event): [] for event in gone})
@@ -199,6 +199,11 @@ def _with_people(journey: JourneySnapshot, steps: Mapping[Subject, Step]) -> Jou
     return journey if step is None else peopled(journey, step.people)
 
 
+def _is_no_news(judged: Judged) -> bool:
+    """Whether what an account is scored by is history, its own and its people's."""
+    return _is_account(judged.journey) and judged.cause == "other"
+
+
 def _counts(judged: Judged) -> bool:
     """Whether it tells what a person counts for in their account; what is not judged tells nothing."""
     if judged.journey.subject_type != "customer" or judged.withheld or judged.scores.frozen:
@@ -209,7 +214,7 @@ def _counts(judged: Judged) -> bool:
 def _place(judged: Judged) -> Place:
     account, at = judged.journey.account_id, judged.scores.as_of
     counted = None if account is None else member(judged.journey, judged.scores)
-    return Place(account, counted, at if judged.due else _next_second(at), told=judged.cause != "other")
+    return Place(account, counted, at if judged.due else _next_second(at), told=judged.due or judged.cause == "live")
 
 
 def _next_second(at: datetime) -> datetime:

@@ -122,14 +122,15 @@ def _thawed(journey: JourneySnapshot, profile: Profile, name: ComponentName, par
 
 def _parts(journey: JourneySnapshot, profile: Profile) -> Iterator[tuple[ComponentName, Part]]:
     """The components that are known of the subject, in their order."""
+    adoption = _adoption(journey, profile)
     parts = {
-        "adoption": _adoption(journey, profile),
+        "adoption": adoption,
         "support": SupportCourse(journey.measures.support, profile.support),
         "feedback": feedback_course(journey.measures.feedback, profile.feedback),
         "enablement": _enablement(journey.measures, profile),
         "commercial": commercial_course(journey, profile.commercial),
         "relationship": relationship_course(journey.measures, profile.relationship),
-        "people": people_course(journey, profile.people),
+        "people": people_course(journey, profile.people, adoption),
     }
     for name in COMPONENTS:
         part: Part | None = parts[name]

@@ -70,12 +70,12 @@ def top_reasons(health_: Health) -> list[Reason]:
 
 
 def first_fix(health_: Health) -> Reason | None:
-    """What to mend first: of what we can do ourselves what costs most, else to bring them back; None if nothing costs.
+    """What to mend first: of what we can do ourselves what costs most, else to bring back whom it is about.
 
-    `points` are those that it could give back, whole.
+    None if nothing costs; `points` are those that it could give back, whole.
     """
     costly = [(cost, name) for name, cost in _lost(health_).items() if cost >= LEAST_COST]
-    ours = [each for each in costly if each[1] != "adoption"]
+    ours = [each for each in costly if each[1] not in {"adoption", "people"}]
     if not costly:
         return None
     cost, name = max(ours or costly)

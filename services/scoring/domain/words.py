@@ -440,6 +440,10 @@ _TEXTS: dict[str, tuple[_Text, _Text]] = {
     "fix_people": _fix("talk to the people in the red", "falar com as pessoas na faixa vermelha"),
     "fix_adoption": _fix("bring them back to use it more", "trazer de volta ao uso"),
     "people_red": (_red_en, _red_pt),
+    "nobody_seen": (
+        lambda values: f"nobody seen for {_days_en(values['days'])}",
+        lambda values: f"ninguém visto há {_days_pt(values['days'])}",
+    ),
     "champions_silent": (_champions_en, _champions_pt),
     "two_way_contact": _ago("last heard from each other", "último contato nos dois sentidos"),
     "one_way_contact": _ago("contact one way only, the latest", "contato em um só sentido, o último"),

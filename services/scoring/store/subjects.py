@@ -84,7 +84,9 @@ _SAVE = f"""
 insert into subjects ({_COLUMNS}) select * from unnest({_ARRAYS}) order by 1, 2
 on conflict (workspace, id) do update set {_CHANGED},
   before = case when excluded.journey is null then null
-    when excluded.journey <> subjects.journey
+    when (excluded.journey_version > subjects.journey_version
+        or (excluded.journey <> subjects.journey and excluded.as_of > subjects.as_of + interval '1 minute'))
+      and not subjects.id = any(${len(_TYPES) + 1}::uuid[])
       and abs(coalesce(excluded.health, 0) - coalesce(subjects.health, 0)) >= 1 then subjects.journey
     else subjects.before end
 where subjects.version < excluded.version and subjects.journey_version <= excluded.journey_version
@@ -181,11 +183,16 @@ async def versions_drawn(connection: Connection, count: int) -> list[int]:
     return sorted(row["version"] for row in rows)
 
 
-async def save(connection: Connection, rows: Sequence[Row]) -> None:
-    """Stores rows. Raises Conflict where somebody stored a newer one of a subject that had no row to lock."""
+async def save(connection: Connection, rows: Sequence[Row], no_news: Collection[SubjectId] = ()) -> None:
+    """Stores rows; of those who are `no_news` what was before is left as it is.
+
+    So it is where an account's people change within a minute after it: that is one change with it.
+
+    Raises Conflict where somebody stored a newer one of a subject that had no row to lock.
+    """
     if not rows:
         return
-    status = await connection.execute(_SAVE, *(list(column) for column in zip(*rows, strict=True)))
+    status = await connection.execute(_SAVE, *(list(column) for column in zip(*rows, strict=True)), list(no_news))
     if int(status.split()[-1]) != len(rows):
         raise Conflict("a newer score of the same subject was stored meanwhile")
 

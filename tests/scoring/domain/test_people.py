@@ -155,3 +155,12 @@ def test_the_account_is_told_by_what_its_people_were_when_it_was_scored() -> Non
     assert component.value == pytest.approx((0.5 + 0.5) / 2)
     assert component.because.text["en"] == "3 of 12 people in the red, 1 of 2 champions silent for 41 days"
     assert told.score == pytest.approx(sum(each.points for each in told.components), abs=5e-7)
+
+
+@pytest.mark.parametrize("profile", ["subscription", "shop", "app"])
+def test_silence_of_a_whole_account_is_red_though_nobody_was_red_yet(profile: str) -> None:
+    acme = peopled(journey("acme", type_="account", rules=profile, rules_base=profile), People(green=5, at=AT))
+    silent = score(acme, ALL, AT + timedelta(days=400)).health
+    (component,) = [each for each in silent.components if each.name == "people"]
+    assert silent.band == "red"
+    assert component.because.text == {"en": "nobody seen for 400 days", "pt-BR": "ninguém visto há 400 dias"}
