@@ -95,8 +95,12 @@ def received(measures: Measures) -> set[ComponentName]:
 
 
 def fed_by(kind: str, measures: Collection[str]) -> frozenset[ComponentName]:
-    """The components that read a kind of touchpoint, which changes these measures of a journey."""
+    """The components that read a kind of touchpoint, which changes these measures of a journey.
+
+    How an account's people stand is mostly what they use.
+    """
     read = frozenset(name for name, field in _READS.items() if field in measures)
+    read |= {"people"} if "adoption" in read else set()
     return read | {"relationship"} if kind in ADVOCACY else read
 
 

@@ -169,6 +169,7 @@ def _contacts(journey: JourneySnapshot, time: Lived) -> JourneySnapshot:
 
 _MOVES: Mapping[ComponentName, Callable[[JourneySnapshot, Lived], JourneySnapshot]] = {
     "adoption": _use,
+    "people": _use,
     "support": _tickets,
     "feedback": _answers,
     "relationship": _contacts,
