@@ -13,7 +13,7 @@ from services.scoring.domain.parts.feedback import feedback_course
 from services.scoring.domain.parts.relationship import ADVOCACY, relationship_course
 from services.scoring.domain.parts.support import SupportCourse
 from services.scoring.domain.profiles import COMPONENTS, ComponentName, Profile
-from services.scoring.domain.shapes import DAY, significant
+from services.scoring.domain.shapes import DAY
 
 
 class Share(NamedTuple):
@@ -69,8 +69,8 @@ class Course:
         return min([points, *caps, self._at_most] if vetoed else [points, *caps])
 
     def total(self, values: Sequence[float], at: int) -> float:
-        """The score that values make under the vetoes, rounded as published."""
-        return significant(self.capped(self.points(values), at))
+        """The score that values make under the vetoes, not yet rounded."""
+        return self.capped(self.points(values), at)
 
 
 def received(measures: Measures) -> set[ComponentName]:

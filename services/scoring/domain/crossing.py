@@ -1,16 +1,23 @@
-"""The exact instant at which a band changes by time alone, by bisection between bounds that prove it."""
+"""The exact instant at which a band changes by time alone: guessed, narrowed to the microsecond, proved the first."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Protocol
+from math import nextafter
+from typing import NamedTuple, Protocol
 
 from jornada.events import Crosses
 from jornada.instants import instant, micros
-from services.scoring.domain.bands import Bands, Corridor
-from services.scoring.domain.shapes import DAY
+from services.scoring.domain.bands import INFINITE, Bands, Corridor
+from services.scoring.domain.shapes import DAY, least, significant
 
 HORIZON_DAYS = 3_650
 """How far ahead a crossing is looked for; by then nothing that decays is left."""
+
+_FIRST_LOOK, _WIDER = 8 * DAY, 4
+"""How far ahead it is looked first, and how many times as far each time nothing was found."""
+
+_NEARER = 8
+"""What is to be proved before a crossing is split so many times as near to it: there it is hardest."""
 
 
 class Curve(Protocol):
@@ -24,7 +31,7 @@ class Curve(Protocol):
         """What the score is made of."""
 
     def total(self, values: Sequence[float], at: int) -> float:
-        """The score that values make, rounded as published, more being better.
+        """The score that values make, not yet rounded as published, more being better.
 
         It only rises or only falls with each value, with all of them the same way; of `at` it only asks between which
         turns it lies.
@@ -32,8 +39,16 @@ class Curve(Protocol):
 
 
 def at(curve: Curve, when: int) -> float:
-    """The score at an instant."""
-    return curve.total(curve.values(when), when)
+    """The score at an instant, rounded as published."""
+    return significant(curve.total(curve.values(when), when))
+
+
+class _Look(NamedTuple):
+    """A curve at an instant: its values, and by how much the score lies within the corridor; negative is outside."""
+
+    at: int
+    values: list[float]
+    margin: float
 
 
 def crosses(curve: Curve, bands: Bands, now: datetime) -> Crosses | None:
@@ -54,16 +69,79 @@ def entered(curve: Curve, bands: Bands, begin: datetime, now: datetime) -> datet
     return instant(since)
 
 
+class _Search:
+    """A curve, and the corridor in scores that are not yet rounded: from the one up to the other, both within."""
+
+    def __init__(self, curve: Curve, corridor: Corridor) -> None:
+        self._curve = curve
+        self._low, self._high = least(corridor[0]), nextafter(least(corridor[1]), -INFINITE)
+
+    def look(self, at: int) -> _Look:
+        values = self._curve.values(at)
+        return _Look(at, values, self._margin(values, at))
+
+    def first_outside(self, low: _Look, high: _Look) -> int | None:
+        """From the one, which lies within, up to the other; between them there is no turn."""
+        last, found = high, None
+        if high.margin < 0:
+            last, outside = self._narrowed(low, high)
+            found = outside.at
+        return found if _one_way(low, high) else self._earlier(low, last, found)
+
+    def _earlier(self, low: _Look, last: _Look, found: int | None) -> int | None:
+        """The first that lies outside before what was found, or that: the earlier halves are proved first."""
+        waiting = [(low, last)]
+        while waiting:
+            one, other = waiting.pop()
+            if other.at - one.at <= 1 or self._proved(one, other):
+                continue
+            nearer = (other.at - one.at) // (2 if found is None else _NEARER)
+            between = self.look(other.at - max(nearer, 1))
+            if between.margin < 0:
+                return self.first_outside(one, between)
+            waiting += [(between, other), (one, between)]
+        return found
+
+    def _proved(self, one: _Look, other: _Look) -> bool:
+        """Whether all between lies within, as the least and the greatest of the values at both ends do."""
+        lesser, greater = (list(map(each, one.values, other.values)) for each in (min, max))
+        return self._margin(lesser, one.at) >= 0 and self._margin(greater, one.at) >= 0
+
+    def _narrowed(self, low: _Look, high: _Look) -> tuple[_Look, _Look]:
+        """Of what lies within and what lies outside, two that are a microsecond apart."""
+        step = _FIRST_LOOK
+        while low.at + step < high.at:
+            look = self.look(low.at + step)
+            if look.margin < 0:
+                high = look
+                break
+            low, step = look, step * _WIDER
+        newest, other, before = high, low, None
+        while abs(newest.at - other.at) > 1:
+            look = self.look(_guess(newest, other, before))
+            if (look.margin < 0) == (newest.margin < 0):
+                newest, before = look, newest
+            else:
+                newest, other, before = look, newest, other
+        return (other, newest) if newest.margin < 0 else (newest, other)
+
+    def _margin(self, values: Sequence[float], at: int) -> float:
+        score = self._curve.total(values, at)
+        return min(score - self._low, self._high - score)
+
+
 def leaves(curve: Curve, corridor: Corridor, begin: int, end: int) -> int | None:
     """The first microsecond in (begin, end] at which the score lies outside; None if it does not before the end.
 
     At `begin` it must lie within. What is skipped is proved to lie within: between two turns each value lies between
     those at both ends, and so the score between that of the lesser and that of the greater ones.
     """
+    search = _Search(curve, corridor)
     for first, last in _stretches(curve, begin, end):
-        if first > begin and not _within(at(curve, first), corridor):
+        low = search.look(first)
+        if first > begin and low.margin < 0:
             return first
-        found = _leaves(curve, corridor, first, last)
+        found = search.first_outside(low, search.look(last))
         if found is not None:
             return found
     return None
@@ -79,25 +157,32 @@ def _stretches(curve: Curve, begin: int, end: int) -> Iterator[tuple[int, int]]:
     yield first, end
 
 
-def _leaves(curve: Curve, corridor: Corridor, begin: int, end: int) -> int | None:
-    waiting = [(begin, curve.values(begin), end, curve.values(end))]
-    while waiting:
-        low, at_low, high, at_high = waiting.pop()
-        one = curve.total([min(pair) for pair in zip(at_low, at_high, strict=True)], low)
-        other = curve.total([max(pair) for pair in zip(at_low, at_high, strict=True)], low)
-        if _within(one, corridor) and _within(other, corridor):
-            continue
-        if high - low <= 1:
-            if not _within(curve.total(at_high, high), corridor):
-                return high
-            continue
-        middle = (low + high) // 2
-        between = curve.values(middle)
-        waiting.append((middle, between, high, at_high))
-        waiting.append((low, at_low, middle, between))
-    return None
+def _one_way(low: _Look, high: _Look) -> bool:
+    """Whether between two turns no value falls, or none rises: so does the score."""
+    pairs = list(zip(low.values, high.values, strict=True))
+    return all(one >= other for one, other in pairs) or all(one <= other for one, other in pairs)
 
 
-def _within(score: float, corridor: Corridor) -> bool:
-    low, high = corridor
-    return low <= score < high
+def _guess(newest: _Look, other: _Look, before: _Look | None) -> int:
+    """Where between the first two the edge may be, at least a microsecond from each.
+
+    By Chandrupatla's rule: on the parabola through three of them where that is safe, else in the middle.
+    """
+    span = other.at - newest.at
+    share = _share(newest, other, before)
+    nearest = 1 if span > 0 else -1
+    at = newest.at + round(share * span)
+    low, high = sorted((newest.at + nearest, other.at - nearest))
+    return min(max(at, low), high)
+
+
+def _share(newest: _Look, other: _Look, before: _Look | None) -> float:
+    """Of the way from the newest to the other one the part after which the edge may be."""
+    a, b = newest.margin, other.margin
+    if before is None:
+        return a / (a - b)
+    c, span = before.margin, other.at - newest.at
+    along, up = span / (other.at - before.at), (b - a) / (b - c)
+    if not (1.0 - up) ** 2 < 1.0 - along or not up**2 < along:
+        return 0.5
+    return a / (b - a) * c / (b - c) + (before.at - newest.at) / span * a / (c - a) * b / (c - b)

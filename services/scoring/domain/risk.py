@@ -47,7 +47,7 @@ class RiskCourse:
         return [*self._course.values(at), patience]
 
     def total(self, values: Sequence[float], at: int) -> float:
-        return -significant(logistic(sum(push.contribution for push in self.pushes(values))))
+        return -logistic(sum(push.contribution for push in self.pushes(values)))
 
     def pushes(self, values: Sequence[float]) -> Iterator[_Push]:
         """What the values push, those apart that push nothing."""

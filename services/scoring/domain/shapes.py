@@ -1,6 +1,7 @@
 """The monotone shapes that turn a measure into 0–1, and numbers as scoring reckons with them."""
 
-from math import exp, exp2
+from functools import lru_cache
+from math import exp, exp2, isinf
 
 DAY = 86_400_000_000
 """Microseconds of a day."""
@@ -40,6 +41,18 @@ def logistic(log_odds: float) -> float:
 def significant(value: float) -> float:
     """The value to 9 significant digits, as it is published and compared with thresholds."""
     return float(f"{value:.9g}")
+
+
+@lru_cache(maxsize=1024)
+def least(threshold: float) -> float:
+    """The least value that rounds to the threshold or above: what is not rounded yet is compared with it instead."""
+    if isinf(threshold):
+        return threshold
+    near = abs(threshold) * 1e-8
+    low, high = threshold - near, threshold + near
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (low, middle) if significant(middle) >= threshold else (middle, high)
+    return high
 
 
 def whole_days(begin: int, end: int) -> int:
