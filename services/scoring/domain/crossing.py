@@ -16,7 +16,7 @@ HORIZON_DAYS = 3_650
 _FIRST_LOOK, _WIDER = 8 * DAY, 4
 """How far ahead it is looked first, and how many times as far each time nothing was found."""
 
-_NEARER = 8
+_NEARER = 32
 """What is to be proved before a crossing is split so many times as near to it: there it is hardest."""
 
 
@@ -73,12 +73,13 @@ class _Search:
     """A curve, and the corridor in scores that are not yet rounded: from the one up to the other, both within."""
 
     def __init__(self, curve: Curve, corridor: Corridor) -> None:
-        self._curve = curve
+        self._values, self._total = curve.values, curve.total
         self._low, self._high = least(corridor[0]), nextafter(least(corridor[1]), -INFINITE)
 
     def look(self, at: int) -> _Look:
-        values = self._curve.values(at)
-        return _Look(at, values, self._margin(values, at))
+        values = self._values(at)
+        score = self._total(values, at)
+        return _Look(at, values, min(score - self._low, self._high - score))
 
     def first_outside(self, low: _Look, high: _Look) -> int | None:
         """From the one, which lies within, up to the other; between them there is no turn."""
@@ -126,7 +127,7 @@ class _Search:
         return (other, newest) if newest.margin < 0 else (newest, other)
 
     def _margin(self, values: Sequence[float], at: int) -> float:
-        score = self._curve.total(values, at)
+        score = self._total(values, at)
         return min(score - self._low, self._high - score)
 
 
@@ -169,11 +170,8 @@ def _guess(newest: _Look, other: _Look, before: _Look | None) -> int:
     By Chandrupatla's rule: on the parabola through three of them where that is safe, else in the middle.
     """
     span = other.at - newest.at
-    share = _share(newest, other, before)
-    nearest = 1 if span > 0 else -1
-    at = newest.at + round(share * span)
-    low, high = sorted((newest.at + nearest, other.at - nearest))
-    return min(max(at, low), high)
+    ahead = round(_share(newest, other, before) * span)
+    return newest.at + (min(max(ahead, 1), span - 1) if span > 0 else max(min(ahead, -1), span + 1))
 
 
 def _share(newest: _Look, other: _Look, before: _Look | None) -> float:

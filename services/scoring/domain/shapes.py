@@ -1,5 +1,6 @@
 """The monotone shapes that turn a measure into 0–1, and numbers as scoring reckons with them."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import exp, exp2, isinf
 
@@ -14,6 +15,12 @@ _EPSILON = 1e-9
 def halved(value: float, since: int, half_life_days: float, at: int) -> float:
     """What is left at `at` of a value that stood at `since` (microseconds) and halves every so many days."""
     return value * exp2((since - at) / (half_life_days * DAY))
+
+
+def halving(value: float, since: int, half_life_days: float) -> Callable[[int], float]:
+    """The same of one value that is asked for at many instants."""
+    half_life = half_life_days * DAY
+    return lambda at: value * exp2((since - at) / half_life)
 
 
 def ramp(value: float, begin: float, end: float) -> float:
