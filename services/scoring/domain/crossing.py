@@ -17,7 +17,8 @@ _FIRST_LOOK, _WIDER = 8 * DAY, 4
 """How far ahead it is looked first, and how many times as far each time nothing was found."""
 
 _NEARER = 32
-"""What is to be proved before a crossing is split so many times as near to it: there it is hardest."""
+_TIGHT = 8
+"""What is to be proved is split so many times as near to an end that is so many times as near to an edge."""
 
 
 class Curve(Protocol):
@@ -96,8 +97,7 @@ class _Search:
             one, other = waiting.pop()
             if other.at - one.at <= 1 or self._proved(one, other):
                 continue
-            nearer = (other.at - one.at) // (2 if found is None else _NEARER)
-            between = self.look(other.at - max(nearer, 1))
+            between = self.look(_split(one, other))
             if between.margin < 0:
                 return self.first_outside(one, between)
             waiting += [(between, other), (one, between)]
@@ -162,6 +162,14 @@ def _one_way(low: _Look, high: _Look) -> bool:
     """Whether between two turns no value falls, or none rises: so does the score."""
     pairs = list(zip(low.values, high.values, strict=True))
     return all(one >= other for one, other in pairs) or all(one <= other for one, other in pairs)
+
+
+def _split(one: _Look, other: _Look) -> int:
+    """An instant between two from which on, or up to which, more can be proved: at an edge little can."""
+    span = other.at - one.at
+    if other.margin * _TIGHT < one.margin:
+        return other.at - max(span // _NEARER, 1)
+    return one.at + max(span // (_NEARER if one.margin * _TIGHT < other.margin else 2), 1)
 
 
 def _guess(newest: _Look, other: _Look, before: _Look | None) -> int:
