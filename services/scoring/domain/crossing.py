@@ -79,16 +79,14 @@ class _Search:
 
     def look(self, at: int) -> _Look:
         values = self._values(at)
-        score = self._total(values, at)
-        return _Look(at, values, min(score - self._low, self._high - score))
+        return _Look(at, values, self._margin(values, at))
 
     def first_outside(self, low: _Look, high: _Look) -> int | None:
         """From the one, which lies within, up to the other; between them there is no turn."""
-        last, found = high, None
-        if high.margin < 0:
-            last, outside = self._narrowed(low, high)
-            found = outside.at
-        return found if _one_way(low, high) else self._earlier(low, last, found)
+        found = self._narrowed(low, high) if high.margin < 0 else None
+        if _one_way(low.values, high.values):
+            return found
+        return self._earlier(low, high if found is None else self.look(found - 1), found)
 
     def _earlier(self, low: _Look, last: _Look, found: int | None) -> int | None:
         """The first that lies outside before what was found, or that: the earlier halves are proved first."""
@@ -108,23 +106,34 @@ class _Search:
         lesser, greater = (list(map(each, one.values, other.values)) for each in (min, max))
         return self._margin(lesser, one.at) >= 0 and self._margin(greater, one.at) >= 0
 
-    def _narrowed(self, low: _Look, high: _Look) -> tuple[_Look, _Look]:
-        """Of what lies within and what lies outside, two that are a microsecond apart."""
+    def _narrowed(self, within: _Look, outside: _Look) -> int:
+        """Between what lies within and what lies outside one that lies outside, next to one that does not.
+
+        By Chandrupatla's rule: what is newest and the other side's newest, and what stood there before, tell where to
+        look next.
+        """
+        low, in_, high, out = within.at, within.margin, outside.at, outside.margin
         step = _FIRST_LOOK
-        while low.at + step < high.at:
-            look = self.look(low.at + step)
-            if look.margin < 0:
-                high = look
+        while low + step < high:
+            margin = self._at(low + step)
+            if margin < 0:
+                high, out = low + step, margin
                 break
-            low, step = look, step * _WIDER
-        newest, other, before = high, low, None
-        while abs(newest.at - other.at) > 1:
-            look = self.look(_guess(newest, other, before))
-            if (look.margin < 0) == (newest.margin < 0):
-                newest, before = look, newest
-            else:
-                newest, other, before = look, newest, other
-        return (other, newest) if newest.margin < 0 else (newest, other)
+            low, in_, step = low + step, margin, step * _WIDER
+        at, here, other, there = high, out, low, in_
+        before, once = other, there
+        while not -1 <= (span := other - at) <= 1:
+            ahead = round(_share(here, there, once, span, before - at) * span)
+            next_ = at + (min(max(ahead, 1), span - 1) if span > 0 else max(min(ahead, -1), span + 1))
+            margin = self._at(next_)
+            before, once = at, here
+            if (margin < 0) != (here < 0):
+                before, once, other, there = other, there, at, here
+            at, here = next_, margin
+        return at if here < 0 else other
+
+    def _at(self, at: int) -> float:
+        return self._margin(self._values(at), at)
 
     def _margin(self, values: Sequence[float], at: int) -> float:
         score = self._total(values, at)
@@ -158,10 +167,12 @@ def _stretches(curve: Curve, begin: int, end: int) -> Iterator[tuple[int, int]]:
     yield first, end
 
 
-def _one_way(low: _Look, high: _Look) -> bool:
+def _one_way(before: Sequence[float], after: Sequence[float]) -> bool:
     """Whether between two turns no value falls, or none rises: so does the score."""
-    pairs = list(zip(low.values, high.values, strict=True))
-    return all(one >= other for one, other in pairs) or all(one <= other for one, other in pairs)
+    falls = rises = False
+    for one, other in zip(before, after, strict=True):
+        falls, rises = falls or other < one, rises or other > one
+    return not (falls and rises)
 
 
 def _split(one: _Look, other: _Look) -> int:
@@ -172,23 +183,15 @@ def _split(one: _Look, other: _Look) -> int:
     return one.at + max(span // (_NEARER if one.margin * _TIGHT < other.margin else 2), 1)
 
 
-def _guess(newest: _Look, other: _Look, before: _Look | None) -> int:
-    """Where between the first two the edge may be, at least a microsecond from each.
+def _share(here: float, there: float, once: float, span: int, back: int) -> float:
+    """Of the way to the other side the part after which the edge may be: on the parabola where that is safe.
 
-    By Chandrupatla's rule: on the parabola through three of them where that is safe, else in the middle.
+    Margins here, there and where it was looked before; `span` leads there, `back` to the last of them.
     """
-    span = other.at - newest.at
-    ahead = round(_share(newest, other, before) * span)
-    return newest.at + (min(max(ahead, 1), span - 1) if span > 0 else max(min(ahead, -1), span + 1))
-
-
-def _share(newest: _Look, other: _Look, before: _Look | None) -> float:
-    """Of the way from the newest to the other one the part after which the edge may be."""
-    a, b = newest.margin, other.margin
-    if before is None:
-        return a / (a - b)
-    c, span = before.margin, other.at - newest.at
-    along, up = span / (other.at - before.at), (b - a) / (b - c)
+    if there == once:
+        return here / (here - there)
+    along, up = span / (span - back), (there - here) / (there - once)
     if not (1.0 - up) ** 2 < 1.0 - along or not up**2 < along:
         return 0.5
-    return a / (b - a) * c / (b - c) + (before.at - newest.at) / span * a / (c - a) * b / (c - b)
+    straight = here / (there - here) * once / (there - once)
+    return straight + back / span * here / (once - here) * there / (once - there)
