@@ -9,6 +9,7 @@ from bench.ingest import comparison as ingest
 from bench.journey import comparison as journey
 from bench.replay import comparison as replay
 from bench.scoring import comparison as scoring
+from bench.scoring import cost
 
 _SUBJECTS = {
     "ingest": ingest.run,
@@ -17,6 +18,7 @@ _SUBJECTS = {
     "replay": replay.run,
     "accounts": accounts.run,
     "scoring": scoring.run,
+    "scoring-cost": cost.run,
 }
 
 
