@@ -84,6 +84,6 @@ def test_a_cut_counts_bands_and_ranks_by_every_count() -> None:
 def test_the_journeys_drawn_are_the_same_again_and_of_every_band() -> None:
     drawn = stored(60)
     assert stored(60) == drawn
-    journeys = [decode(each, JourneySnapshot) for each in drawn]
+    journeys: list[JourneySnapshot] = [decode(each, JourneySnapshot) for each in drawn]
     told = [score(each, Configuration(CONNECTED[each.workspace]), NOW).health for each in journeys]
     assert {each.band for each in told} == {"green", "yellow", "red", "unknown"}
