@@ -9,6 +9,7 @@ from bench.ingest import comparison as ingest
 from bench.journey import comparison as journey
 from bench.replay import comparison as replay
 from bench.scoring import comparison as scoring
+from bench.scoring import cost
 from bench.timers import comparison as timers
 
 _SUBJECTS = {
@@ -19,6 +20,7 @@ _SUBJECTS = {
     "accounts": accounts.run,
     "scoring": scoring.run,
     "timers": timers.run,
+    "scoring-cost": cost.run,
 }
 
 

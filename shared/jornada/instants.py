@@ -8,7 +8,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 def micros(at: datetime) -> int:
     """Whole microseconds since 1970."""
-    return (at - EPOCH) // MICROSECOND
+    since = at - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def instant(us: int) -> datetime:

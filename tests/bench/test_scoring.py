@@ -11,7 +11,9 @@ from bench.scoring.comparison import SIMPLE, at_cut, healths
 from bench.scoring.data_sets import Cut, Purchase
 from bench.scoring.folding import told
 from bench.scoring.ranking import auc, auc_interval
-from jornada.events import encode
+from bench.scoring.stored import CONNECTED, NOW, stored
+from jornada.events import JourneySnapshot, decode, encode
+from services.scoring.domain.scores import Configuration, score
 
 CUT = Cut(datetime(2026, 3, 1, tzinfo=UTC), timedelta(days=28))
 END = CUT.at + CUT.horizon
@@ -77,3 +79,11 @@ def test_a_cut_counts_bands_and_ranks_by_every_count() -> None:
     bands = sorted(each.band for each in healths(known, CUT.at))
     assert sorted(band for band, (many, _) in found.bands.items() if many) == sorted(set(bands))
     assert sum(many for many, _ in found.bands.values()) == 2
+
+
+def test_the_journeys_drawn_are_the_same_again_and_of_every_band() -> None:
+    drawn = stored(60)
+    assert stored(60) == drawn
+    journeys: list[JourneySnapshot] = [decode(each, JourneySnapshot) for each in drawn]
+    told = [score(each, Configuration(CONNECTED[each.workspace]), NOW).health for each in journeys]
+    assert {each.band for each in told} == {"green", "yellow", "red", "unknown"}

@@ -16,7 +16,7 @@ from services.scoring.domain.parts.people import people_course
 from services.scoring.domain.parts.relationship import ADVOCACY, relationship_course
 from services.scoring.domain.parts.support import SupportCourse
 from services.scoring.domain.profiles import COMPONENTS, ComponentName, Profile
-from services.scoring.domain.shapes import DAY, significant
+from services.scoring.domain.shapes import DAY
 
 
 class Share(NamedTuple):
@@ -34,7 +34,10 @@ class Course:
     `frozen` are those that would be known, and are not while a freeze stands, each with the one that began first.
     """
 
-    __slots__ = ("_at_most", "cancels", "coverage", "frozen", "overdue_from", "own", "shares", "turns", "vetoed_from")
+    __slots__ = (
+        *("_at_most", "_seen", "_values", "_weights"),
+        *("cancels", "coverage", "frozen", "overdue_from", "own", "shares", "turns", "vetoed_from"),
+    )
 
     def __init__(
         self, journey: JourneySnapshot, profile: Profile, connected: Collection[str], freezing: Freezing = NOTHING
@@ -50,6 +53,8 @@ class Course:
         counted = known + sum(_missing(weights, connected, [name for name, _ in parts]))
         self.coverage = known / counted if counted else 0.0
         self.shares = [Share(name, weights[name] / known, part) for name, part in parts]
+        self._weights, self._values = [each.weight for each in self.shares], [part.value for _, part in parts]
+        self._seen: tuple[int | None, list[float]] = None, []
         self._at_most = profile.vetoes.at_most
         billing = journey.measures.billing
         unpaid = unpaid_since(billing) if billing else None
@@ -64,24 +69,30 @@ class Course:
 
     def values(self, at: int) -> list[float]:
         """The components' values, 0–1, in the order of `shares`."""
-        return [share.part.value(at) for share in self.shares]
+        seen, values = self._seen
+        if seen != at:
+            values = [value(at) for value in self._values]
+            self._seen = at, values  # all scores are asked for the same instants
+        return values
 
     def points(self, values: Sequence[float]) -> float:
         """The points that the components' values sum to, 0–100."""
         points = 0.0
-        for share, value in zip(self.shares, values, strict=True):
-            points += share.weight * value
+        for weight, value in zip(self._weights, values, strict=True):
+            points += weight * value
         return 100.0 * points
 
     def capped(self, points: float, at: int) -> float:
         """What the vetoes at an instant leave of points."""
+        if self.vetoed_from is None and not self.own:
+            return points
         vetoed = self.vetoed_from is not None and at >= self.vetoed_from
         caps = [each.veto.at_most for each in self.own if each.stands(at)]
         return min([points, *caps, self._at_most] if vetoed else [points, *caps])
 
     def total(self, values: Sequence[float], at: int) -> float:
-        """The score that values make under the vetoes, rounded as published."""
-        return significant(self.capped(self.points(values), at))
+        """The score that values make under the vetoes, not yet rounded."""
+        return self.capped(self.points(values), at)
 
 
 def received(measures: Measures) -> set[ComponentName]:

@@ -22,7 +22,7 @@ def health(journey: JourneySnapshot, course: Course, profile: Profile, at: datet
     now = micros(at)
     unknown = bandless(journey, course, profile)
     values = course.values(now)
-    score = course.total(values, now) if course.shares else None
+    score = significant(course.total(values, now)) if course.shares else None
     components = [
         Component(
             name=share.name,

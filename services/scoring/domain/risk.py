@@ -53,7 +53,7 @@ class RiskCourse:
         return [*(features_[share.name] for share in self._course.shares), features_.get(PATIENCE, 1.0)]
 
     def total(self, values: Sequence[float], at: int) -> float:
-        return -significant(logistic(sum(push.contribution for push in self.pushes(values))))
+        return -logistic(sum(push.contribution for push in self.pushes(values)))
 
     def pushes(self, values: Sequence[float]) -> Iterator[_Push]:
         """What the values push, those apart that push nothing."""

@@ -1,6 +1,8 @@
 """The seats of an account, and how many of them its people use."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 
 from jornada.events import JourneySnapshot, Reason
 from services.scoring.domain.shapes import DAY
@@ -14,16 +16,18 @@ class Seats:
 
     def __init__(self, journey: JourneySnapshot, number: int) -> None:
         self.number = number
-        self._by_day = journey.measures.people_by_day
+        by_day = sorted(journey.measures.people_by_day, reverse=True)
+        self._days = [day for day, _ in reversed(by_day)]
+        self._since = [*accumulate((people for _, people in by_day), initial=0)]
+        """People on the newest days: on none, on one, and so on."""
 
     def used(self, at: int) -> int:
         """Distinct people with an act of use on the 30 UTC days up to that of `at` (microseconds)."""
-        oldest = at // DAY - WINDOW_DAYS
-        return sum(people for day, people in self._by_day if day > oldest)
+        return self._since[len(self._days) - bisect_right(self._days, at // DAY - WINDOW_DAYS)]
 
     def turns(self) -> Sequence[int]:
         """The midnights (UTC, microseconds) at which people fall out of those 30 days."""
-        return [(day + WINDOW_DAYS) * DAY for day, _ in self._by_day]
+        return [(day + WINDOW_DAYS) * DAY for day in self._days]
 
     def share(self, at: int) -> float:
         """Of the seats those that are used, 0 and up."""

@@ -1,6 +1,8 @@
 """The monotone shapes that turn a measure into 0–1, and numbers as scoring reckons with them."""
 
-from math import exp, exp2
+from collections.abc import Callable
+from functools import lru_cache
+from math import exp, exp2, isinf
 
 DAY = 86_400_000_000
 """Microseconds of a day."""
@@ -13,6 +15,12 @@ _EPSILON = 1e-9
 def halved(value: float, since: int, half_life_days: float, at: int) -> float:
     """What is left at `at` of a value that stood at `since` (microseconds) and halves every so many days."""
     return value * exp2((since - at) / (half_life_days * DAY))
+
+
+def halving(value: float, since: int, half_life_days: float) -> Callable[[int], float]:
+    """The same of one value that is asked for at many instants."""
+    half_life = half_life_days * DAY
+    return lambda at: value * exp2((since - at) / half_life)
 
 
 def ramp(value: float, begin: float, end: float) -> float:
@@ -40,6 +48,18 @@ def logistic(log_odds: float) -> float:
 def significant(value: float) -> float:
     """The value to 9 significant digits, as it is published and compared with thresholds."""
     return float(f"{value:.9g}")
+
+
+@lru_cache(maxsize=1024)
+def least(threshold: float) -> float:
+    """The least value that rounds to the threshold or above: what is not rounded yet is compared with it instead."""
+    if isinf(threshold):
+        return threshold
+    near = abs(threshold) * 1e-8
+    low, high = threshold - near, threshold + near
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (low, middle) if significant(middle) >= threshold else (middle, high)
+    return high
 
 
 def whole_days(begin: int, end: int) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from jornada.events import Reason
@@ -28,8 +29,12 @@ STAGES = frozenset(_STAGES_PT)
 _BANDS_PT: dict[str, str] = {"green": "verde", "yellow": "amarela", "red": "vermelha", "unknown": "desconhecida"}
 
 
+@lru_cache(maxsize=8_192, typed=True)
 def reason(code: str, **values: Any) -> Reason:
-    """A reason with its texts; raises KeyError for a code that has none."""
+    """A reason with its texts; raises KeyError for a code that has none.
+
+    Most are said of many subjects, so that they are kept; no number may be -0.0, which is not told from 0.0.
+    """
     english, portuguese = _TEXTS[code]
     return Reason(code=code, values=values, text={"en": english(values), "pt-BR": portuguese(values)})
 

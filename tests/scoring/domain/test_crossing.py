@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jornada.events import Billing, Measures, Support
 from jornada.instants import micros
 from services.scoring.domain.announcing import Recorded
-from services.scoring.domain.bands import INFINITE
+from services.scoring.domain.bands import INFINITE, Corridor
 from services.scoring.domain.crossing import at, leaves
 from services.scoring.domain.judging import HEALTH, dues, judge
 from services.scoring.domain.shapes import significant
@@ -46,7 +46,7 @@ class Sum(NamedTuple):
         return [part.value(when) for part in self.parts]
 
     def total(self, values: Sequence[float], _at: int) -> float:
-        return significant(100.0 * sum(values) / len(values))
+        return 100.0 * sum(values) / len(values)
 
 
 _shares = st.floats(0, 1)
@@ -68,6 +68,41 @@ def test_before_it_every_instant_lies_within_and_it_lies_outside(
             assert corridor[0] <= at(curve, when) < corridor[1]
     if left is not None:
         assert not corridor[0] <= at(curve, left) < corridor[1]
+
+
+@given(_curves, st.floats(0, 100), st.floats(0.5, 40))
+def test_guessing_finds_the_very_microsecond_that_halving_finds(curve: Sum, low: float, width: float) -> None:
+    begun = at(curve, 0)
+    corridor = (min(low, begun), max(low + width, begun + 0.5))
+    assert leaves(curve, corridor, 0, END) == _halving(curve, corridor)
+
+
+def _halving(curve: Sum, corridor: Corridor) -> int | None:
+    """The first instant outside, by halves between bounds: what it is held to."""
+    first = 0
+    for last in [*(turn - 1 for turn in curve.turns if turn <= END), END]:
+        if not _within(at(curve, first), corridor):
+            return first
+        waiting = [(first, last)]
+        while waiting:
+            one, other = waiting.pop()
+            pairs = list(zip(curve.values(one), curve.values(other), strict=True))
+            if all(
+                _within(significant(curve.total([side(pair) for pair in pairs], one)), corridor) for side in (min, max)
+            ):
+                continue
+            if other - one <= 1:
+                if not _within(at(curve, other), corridor):
+                    return other
+                continue
+            middle = (one + other) // 2
+            waiting += [(middle, other), (one, middle)]
+        first = last + 1
+    return None
+
+
+def _within(value: float, corridor: Corridor) -> bool:
+    return corridor[0] <= value < corridor[1]
 
 
 def test_a_dip_between_two_ends_that_lie_within_is_found() -> None:

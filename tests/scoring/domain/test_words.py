@@ -12,7 +12,7 @@ from babel.numbers import format_decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jornada.events import Billing, JourneySnapshot, Measures, Money
+from jornada.events import Billing, JourneySnapshot, Measures, Money, encode
 from services.scoring.domain.health import first_fix, top_reasons
 from services.scoring.domain.words import date_en, date_pt, number_en, number_pt, reason
 from tests.scoring.journeys import ALL, AT, connections, journey, journeys, score, use
@@ -76,3 +76,9 @@ def test_the_weightiest_reason_comes_first() -> None:
     measures = Measures(use=use(), billing=Billing(mrr=Money("1", "BRL"), payment_failed_since=AT - timedelta(days=40)))
     codes = [each.code for each in top_reasons(score(journey(measures=measures), ALL, AT).health)]
     assert codes[:2] == ["payment_overdue", "payment_failed"]
+
+
+def test_a_whole_number_and_one_with_a_fraction_are_told_apart_although_reasons_are_kept() -> None:
+    whole, decimal = (reason("cancelled", on="2026-03-02", at_most=most) for most in (35, 35.0))
+    assert [encode(each.values["at_most"]) for each in (whole, decimal)] == [b"35", b"35.0"]
+    assert reason("cancelled", on="2026-03-02", at_most=35) is whole

@@ -9,10 +9,11 @@ from jornada.events import Decayed, JourneySnapshot, Reason, Use
 from jornada.instants import micros
 from services.scoring.domain.profiles import AdoptionRule, BreadthRule, TrendRule
 from services.scoring.domain.seats import seats_of
-from services.scoring.domain.shapes import DAY, halved, ramp, saturate, trend, whole_days
+from services.scoring.domain.shapes import DAY, halved, halving, ramp, saturate, trend, whole_days
 from services.scoring.domain.words import reason
 
 _HALF = 0.5
+_LOG_2 = log(2)
 
 
 class _Piece(NamedTuple):
@@ -28,9 +29,11 @@ class AdoptionCourse:
 
     def __init__(self, journey: JourneySnapshot, use: Use, rule: AdoptionRule) -> None:
         self._rule = rule
+        self._calm, self._gone, self._most = rule.calm, rule.gone, 1.0 - rule.left
         self.last, self._value_days = micros(use.last_value_at), use.value_days
         self.usual = usual_gap(use, rule)
         self._pieces = list(_pieces(journey, use, rule))
+        self._weighed = [(piece.weight, piece.value) for piece in self._pieces]
         self._whole = sum(piece.weight for piece in self._pieces)
 
     def value(self, at: int) -> float:
@@ -38,8 +41,8 @@ class AdoptionCourse:
         if patience == 0.0:
             return 0.0
         known = 0.0
-        for piece in self._pieces:
-            known += piece.weight * piece.value(at)
+        for weight, value in self._weighed:
+            known += weight * value(at)
         return known / self._whole * patience
 
     def turns(self) -> Sequence[int]:
@@ -48,7 +51,7 @@ class AdoptionCourse:
     def patience(self, at: int) -> float:
         """What silence leaves: 1 within the usual gap, little once the subject has been away for several."""
         gaps = (at - self.last) / DAY / self.usual
-        return 1.0 - (1.0 - self._rule.left) * ramp(gaps, self._rule.calm, self._rule.gone)
+        return 1.0 - self._most * ramp(gaps, self._calm, self._gone)
 
     def falls_silent(self) -> int | None:
         """The first instant at which silence leaves less than half; None where it never takes as much."""
@@ -94,9 +97,11 @@ def _pieces(journey: JourneySnapshot, use: Use, rule: AdoptionRule) -> Iterator[
     def recent(at: int) -> Reason:
         return reason(f"{rule.act}_recent", days=whole_days(last, at), value_days=value_days)
 
-    yield _Piece(rule.use, _counted(kept, rule.enough, born, rule.least_gap_days), recent)
+    count = _Count(kept, born, rule.least_gap_days)
+    yield _Piece(rule.use, lambda at: count.beside(rule.enough, at), recent)
     if rule.depth is not None:
-        yield _Piece(rule.depth.weight, _counted(kept, rule.depth.enough, born, rule.least_gap_days), recent)
+        deep = rule.depth.enough
+        yield _Piece(rule.depth.weight, lambda at: count.beside(deep, at), recent)
     if rule.breadth is not None and use.features:
         yield _breadth(use, rule.breadth)
     if rule.trend is not None:
@@ -107,15 +112,22 @@ def _pieces(journey: JourneySnapshot, use: Use, rule: AdoptionRule) -> Iterator[
         yield _Piece(rule.seats.weight, lambda at: ramp(seats.share(at), 0.0, full), seats.because)
 
 
-def _counted(count: Decayed, enough: float, born: int, least_gap_days: float) -> Callable[[int], float]:
-    value, since, half_life = count.value, micros(count.at), count.half_life_days
+class _Count:
+    """A count of value days that halves, and which part of its whole there could be of who came lately."""
 
-    def of(at: int) -> float:
-        # Who came last week cannot have a month of use: less is enough.
-        could = 1.0 - halved(1.0, born - round(least_gap_days * DAY), half_life, max(at, born))
-        return saturate(halved(value, since, half_life, at), enough * could)
+    __slots__ = ("_at", "_born", "_could", "_left", "_missing", "_remains")
 
-    return of
+    def __init__(self, count: Decayed, born: int, least_gap_days: float) -> None:
+        self._remains = halving(count.value, micros(count.at), count.half_life_days)
+        self._born, self._missing = born, halving(1.0, born - round(least_gap_days * DAY), count.half_life_days)
+        self._at: int | None = None
+        self._left = self._could = 0.0
+
+    def beside(self, enough: float, at: int) -> float:
+        """What is left of it beside what is enough; who came last week cannot have a month of use: less is enough."""
+        if at != self._at:
+            self._at, self._left, self._could = at, self._remains(at), 1.0 - self._missing(max(at, self._born))
+        return saturate(self._left, enough * self._could)
 
 
 def _breadth(use: Use, rule: BreadthRule) -> _Piece:
@@ -127,20 +139,19 @@ def _breadth(use: Use, rule: BreadthRule) -> _Piece:
         lately = sum(at - 30 * DAY < each <= at for each in used)
         return reason("features_used", lately=lately, ever=len(used))
 
-    return _Piece(rule.weight, lambda at: saturate(halved(kept, newest, rule.half_life_days, at), rule.enough), because)
+    left, enough = halving(kept, newest, rule.half_life_days), rule.enough
+    return _Piece(rule.weight, lambda at: saturate(left(at), enough), because)
 
 
 def _heading(short: Decayed, long: Decayed, rule: TrendRule) -> _Piece:
-    short_at, long_at = micros(short.at), micros(long.at)
+    short_left = halving(short.value, micros(short.at), short.half_life_days)
+    long_left = halving(long.value, micros(long.at), long.half_life_days)
+    short_days, long_days, steady = short.half_life_days, long.half_life_days, rule.steady
 
-    def rates(at: int) -> tuple[float, float]:
-        return (
-            halved(short.value, short_at, short.half_life_days, at) * log(2) / short.half_life_days,
-            halved(long.value, long_at, long.half_life_days, at) * log(2) / long.half_life_days,
-        )
+    def heading(steady: float, at: int) -> float:
+        return trend(short_left(at) * _LOG_2 / short_days, long_left(at) * _LOG_2 / long_days, steady)
 
     def because(at: int) -> Reason:
-        shorter, longer = rates(at)
-        return reason("use_falling", percent=round(100 * trend(shorter, longer, 1.0)))
+        return reason("use_falling", percent=round(100 * heading(1.0, at)))
 
-    return _Piece(rule.weight, lambda at: trend(*rates(at), rule.steady), because)
+    return _Piece(rule.weight, lambda at: heading(steady, at), because)

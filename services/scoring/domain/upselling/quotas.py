@@ -83,7 +83,7 @@ def _quota(name: str, stated: Any, seen: int) -> Quota | None:
 
 def _amount(stated: Any) -> float | None:
     number = isinstance(stated, int | float) and not isinstance(stated, bool)
-    return stated if number and 0 <= stated <= 1e15 else None
+    return abs(stated) if number and 0 <= stated <= 1e15 else None  # -0.0 is told as 0.0
 
 
 def _instant(stated: Any) -> int | None:
