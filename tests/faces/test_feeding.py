@@ -21,7 +21,8 @@ def test_a_kind_feeds_the_components_that_read_its_journeys(name: str, rules: ob
     kind = KINDS[name]
     folded = measures(single(read(touchpoint("m", 0, event=name, user_id="ana", properties=_SAID))), rules, ())  # type: ignore[arg-type]
     told = course.fed_by(kind, fed_by(kind, SHIPPED, rules))  # type: ignore[arg-type]
-    assert told - {"commercial"} == course.received(folded) - {"commercial"}
+    assert told - {"commercial", "people"} == course.received(folded) - {"commercial"}
+    assert ("people" in told) == ("adoption" in told)
     assert ("commercial" in told) == (folded.billing is not None)
 
 
