@@ -14,6 +14,7 @@ from jornada.events import (
     Decayed,
     DecayedMean,
     Feedback,
+    Follows,
     Identifier,
     JourneySnapshot,
     Learning,
@@ -60,6 +61,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     people: People = NOBODY
     stays: Stays = {}
     milestones: Mapping[str, int | None] = {}
+    follows: Follows | None = None
 
 
 def snapshot(
@@ -99,6 +101,7 @@ def snapshot(
         live_at=None if state.live is None else instant(state.live),
         history_at=None if state.history is None else instant(state.history),
         relationship_types=_relationships(state, standing.type),
+        follows=standing.follows,
     )
 
 
