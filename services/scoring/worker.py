@@ -40,7 +40,7 @@ from services.scoring.store.subjects import Known
 SERVICE = "scoring"
 
 BEHIND = timedelta(seconds=2)
-"""How old the earliest of a subject's journeys in a batch may be that they are folded as one."""
+"""How long ago the first live touchpoint among a subject's journeys in a batch may have come that they are one."""
 
 Configurations = Mapping[WorkspaceId, Configuration]
 Bands = Mapping[str, Recorded]
@@ -291,14 +291,16 @@ def _newer(events: Sequence[JourneyEvent], known: Known | None) -> list[JourneyE
 
 
 def _steps(events: Sequence[JourneyEvent], now: datetime) -> Sequence[JourneyEvent]:
-    """A subject's journeys as they are to be folded: one by one where they were told a while ago, else as one.
+    """A subject's journeys as they are to be folded: one by one where what lives in them came a while ago, else as one.
 
     Of who is no more by the last of them, that alone.
     """
     snapshots = [event for event in events if _lives(event)]
     if len(snapshots) < len(events):
         return events[-1:]
-    return steps(snapshots, MOST if now - snapshots[0].as_of >= BEHIND else 1)
+    first, last = snapshots[0].live_at, snapshots[-1].live_at
+    late = first is not None and first != last and now - first >= BEHIND
+    return steps(snapshots, MOST if late else 1)
 
 
 def _received(snapshots: Sequence[JourneySnapshot]) -> dict[WorkspaceId, set[str]]:

@@ -129,7 +129,7 @@ async def test_of_an_erased_subject_only_its_version_is_left(scoring: Scoring) -
         *("workspace", "id", "type", "journey_version", "version", "revenue_at_risk", "score", "forgotten"),
         "grounds",
     }
-    for table in ("identifiers", "history", "recorded_bands", "crossings", "timers", "outbox"):
+    for table in ("identifiers", "history", "recorded_bands", "crossings", "timers", "outbox", "pending"):
         assert await scoring.rows(f"select 1 from {table}") == []
     await scoring.seen(scoring.journey(version=3))
     await scoring.seen(erased)
