@@ -122,8 +122,8 @@ async def test_nothing_is_pending_of_who_is_no_more(scoring: Scoring, end: type[
     await scoring.seen(told_late(scoring, 2, due + HOUR / 2))
     assert await versions_pending(scoring) == [1]
     whom: dict[str, Any] = {"workspace": scoring.workspace, "subject_type": "customer", "subject_id": subject_id("ana")}
-    into = {"into": subject_id("bia")} if end is MergedInto else {}
-    await scoring.seen(end(**whom, **into, version=3))
+    whom |= {"version": 3} | ({"into": subject_id("bia")} if end is MergedInto else {})
+    await scoring.seen(end(**whom))
     assert await versions_pending(scoring) == []
     await scoring.pass_to(due + HOUR)
     assert crossed(scoring) == []
