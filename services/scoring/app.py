@@ -31,7 +31,7 @@ from services.scoring.store.reading import Readings
 from services.scoring.store.subjects import PostgresScores
 from services.scoring.watching import Volumes, Watching
 from services.scoring.what_if.running import WhatIfs
-from services.scoring.worker import Folding
+from services.scoring.worker.folding import Folding
 
 GROUP = "scoring"
 _FIRED_TOGETHER = 100

@@ -109,7 +109,7 @@ async def buckets(folding: Folding) -> list[str]:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     if row.get("snapshot"):
-        row["snapshot"] = re.sub(rb'"version":\d+|"into":"[^"]+"', b"", row["snapshot"])
+        row["snapshot"] = re.sub(rb'"version":\d+|"into":"[^"]+"|,"follows":{[^}]*}', b"", row["snapshot"])
         row["version"] = None
     if row.get("merged_into"):
         row |= {"merged_into": True, "vocabulary": None}

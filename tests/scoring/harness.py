@@ -27,7 +27,7 @@ from services.scoring.accounting import Accounting
 from services.scoring.rescoring import Rescoring
 from services.scoring.store import subjects
 from services.scoring.store.subjects import PostgresScores
-from services.scoring.worker import Folding
+from services.scoring.worker.folding import Folding
 from tests.scoring.journeys import AT, journey
 from tests.shared.worker.toy import Script
 

@@ -130,7 +130,7 @@ async def test_of_an_erased_subject_only_its_version_is_left(scoring: Scoring) -
         *("grounds", "segments"),
     }
     assert row["segments"] == "[]"
-    for table in ("identifiers", "history", "recorded_bands", "crossings", "timers", "outbox"):
+    for table in ("identifiers", "history", "recorded_bands", "crossings", "timers", "outbox", "pending"):
         assert await scoring.rows(f"select 1 from {table}") == []
     await scoring.seen(scoring.journey(version=3))
     await scoring.seen(erased)

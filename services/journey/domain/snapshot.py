@@ -14,6 +14,7 @@ from jornada.events import (
     Decayed,
     DecayedMean,
     Feedback,
+    Follows,
     Identifier,
     JourneySnapshot,
     Learning,
@@ -60,6 +61,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     people: People = NOBODY
     stays: Stays = {}
     milestones: Mapping[str, int | None] = {}
+    follows: Follows | None = None
 
 
 def snapshot(
@@ -100,6 +102,7 @@ def snapshot(
         history_at=None if state.history is None else instant(state.history),
         imported_at=None if state.imported is None else instant(state.imported),
         relationship_types=_relationships(state, standing.type),
+        follows=standing.follows,
     )
 
 

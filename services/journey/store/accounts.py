@@ -128,25 +128,34 @@ async def by_customer(
 
 
 async def enqueue(
-    connection: Connection, workspace: WorkspaceId, subjects: Collection[SubjectId], since: datetime | None = None
+    connection: Connection,
+    workspace: WorkspaceId,
+    subjects: Collection[SubjectId] | Mapping[SubjectId, datetime | None],
+    since: datetime | None = None,
 ) -> None:
-    """Asks for subjects to be folded again. Those who ask never wait for each other.
+    """Asks for subjects to be folded again, each with from when on it has anything new, if that is known.
 
-    It has waited `since`, else since the earliest record of which the transaction tells; where this tells of none
-    nothing has happened that a timer must wait for.
+    Those who ask never wait for each other. It has waited `since`, else since the earliest record of which the
+    transaction tells; where this tells of none nothing has happened that a timer must wait for.
     """
+    new = subjects if isinstance(subjects, Mapping) else dict.fromkeys(subjects)
     await connection.execute(
-        f"insert into refolds (workspace, subject, since) select $1, *, coalesce($3, {SINCE}) from unnest($2::uuid[])",  # noqa: S608 - our own
+        f"""insert into refolds (workspace, subject, since, new_from)
+            select $1, subject, coalesce($4, {SINCE}), new_from
+            from unnest($2::uuid[], $3::timestamptz[]) as asked (subject, new_from)""",  # noqa: S608 - our own
         workspace,
-        sorted(subjects),
+        sorted(new),
+        [new[subject] for subject in sorted(new)],
         since,
     )
 
 
 class Claimed(NamedTuple):
-    """Whom what was asked for is about, and since when the earliest of it has waited; None if it tells of no record."""
+    """Whom what was asked for is about, each with from when on it has anything new (None: not known), and since when
+    the earliest of it has waited; None if it tells of no record.
+    """
 
-    subjects: set[SubjectId]
+    subjects: dict[SubjectId, datetime | None]
     since: datetime | None
 
 
@@ -156,12 +165,21 @@ async def claim(connection: Connection, workspace: WorkspaceId, subjects: Collec
         """delete from refolds where workspace = $1 and (subject, sequence) in (
                select subject, sequence from refolds where workspace = $1 and subject = any($2)
                order by subject, sequence for update skip locked)
-           returning subject, since""",
+           returning subject, since, new_from""",
         workspace,
         list(subjects),
     )
     since = min((row["since"] for row in rows if row["since"] is not None), default=None)
-    return Claimed({SubjectId(row["subject"]) for row in rows}, since)
+    new: dict[SubjectId, list[datetime | None]] = {}
+    for row in rows:
+        new.setdefault(SubjectId(row["subject"]), []).append(row["new_from"])
+    return Claimed({subject: known_from(each) for subject, each in new.items()}, since)
+
+
+def known_from(instants: Collection[datetime | None]) -> datetime | None:
+    """The earliest of the instants from which something is new; None where one is not known."""
+    known = [each for each in instants if each is not None]
+    return min(known) if len(known) == len(instants) else None
 
 
 def _state(share: bytes, vocabulary: int) -> State | None:

@@ -28,6 +28,7 @@ class Row(NamedTuple):
     fold: int
     vocabulary: int = 0
     kept: Kept | None = None
+    version: int = 0
 
 
 class Saved(NamedTuple):
@@ -50,7 +51,7 @@ class Saved(NamedTuple):
 async def locked(connection: Connection, workspace: WorkspaceId, ids: Collection[UUID]) -> dict[SubjectId, Row]:
     """The rows of those that exist, locked in the order of their ids."""
     rows = await connection.fetch(
-        """select id, type, merged_into, state, sessions, fold, vocabulary, stays, truths from subjects
+        """select id, type, merged_into, state, sessions, fold, vocabulary, stays, truths, version from subjects
            where workspace = $1 and id = any($2) order by id for no key update""",
         workspace,
         sorted(ids),
@@ -66,6 +67,7 @@ async def locked(connection: Connection, workspace: WorkspaceId, ids: Collection
             row["fold"],
             row["vocabulary"],
             kept(row["stays"], row["truths"]),
+            row["version"],
         )
         for row in rows
     }

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from jornada.db import Connection
-from jornada.events import JourneyEvent, JourneySnapshot, SubjectId, Undecodable, WorkspaceId, decode
+from jornada.events import Follows, JourneyEvent, JourneySnapshot, SubjectId, Undecodable, WorkspaceId, decode
 from services.journey.domain import folding
 from services.journey.domain.identity import Named, Placement, Sharing
 from services.journey.domain.reading import Reading
@@ -91,8 +92,8 @@ async def _customers(
     held = []
     for id_ in known:
         walk = Walk(then=told[id_]) if force.walks else Walk()
-        as_of = _as_of(stored.get(id_)) or now
-        held.append(Held(id_, "customer", states[id_], len(after[id_]), as_of, walk=walk))
+        last = _last(stored.get(id_), now)
+        held.append(Held(id_, "customer", states[id_], len(after[id_]), last.as_of, walk=walk, follows=last.follows))
     return await _compared(connection, workspace, force, held, stored, mended, now)
 
 
@@ -183,7 +184,7 @@ async def _compared(
     anew = {each.saved.id for each in differing if _event(stored.get(each.saved.id)) != each.saved.event}
     await settling.keep(connection, workspace, force, [each for each in differing if each.saved.id not in anew])
     changed = await settling.settle(
-        connection, workspace, force, [each._replace(as_of=now) for each in held if each.id in anew]
+        connection, workspace, force, [each._replace(as_of=now, follows=None) for each in held if each.id in anew]
     )
     mended = (mended | {each.saved.id for each in differing}) - anew
     return Done(Counts(compared=len(held), equal=len(held) - len(anew), mended=len(mended), changed=len(anew)), changed)
@@ -193,13 +194,19 @@ def _event(told: Told | None) -> bytes | None:
     return None if told is None else told.saved.event
 
 
-def _as_of(told: Told | None) -> datetime | None:
-    """As of when a subject was told last."""
+class _Last(NamedTuple):
+    """As of when a subject was told last, and what was new in it then."""
+
+    as_of: datetime
+    follows: Follows | None = None
+
+
+def _last(told: Told | None, now: datetime) -> _Last:
     try:
         event: JourneyEvent = decode(_event(told), JourneyEvent)
     except Undecodable:
-        return None
-    return event.as_of if isinstance(event, JourneySnapshot) else None
+        return _Last(now)
+    return _Last(event.as_of, event.follows) if isinstance(event, JourneySnapshot) else _Last(now)
 
 
 async def _lost(
@@ -290,7 +297,8 @@ async def _account(connection: Connection, force: InForce, account: Account, nam
     own = await accounts.own(connection, workspace, [id_], account.vocabulary)
     if not told and not own and not whole.people.number:
         return NOTHING
-    held = Held(id_, "account", whole.state, 0, _as_of(told.get(id_)) or now, whole.people)
+    last = _last(told.get(id_), now)
+    held = Held(id_, "account", whole.state, 0, last.as_of, whole.people, follows=last.follows)
     return await _compared(connection, workspace, force, [held], told, mended, now)
 
 

@@ -127,7 +127,12 @@ async def tell(
     told = await journeys.after(connection, workspace, changes, rows, force)
     await journeys.add_to_accounts(connection, workspace, own, force.vocabulary)
     held = [
-        Held(customer, "customer", each.state, each.sessions, now, walk=each.walk) for customer, each in told.items()
+        Held(
+            *(customer, "customer", each.state, each.sessions, now),
+            walk=each.walk,
+            follows=journeys.follows(rows.get(customer), each, now),
+        )
+        for customer, each in told.items()
     ]
     changed = await settling.settle(connection, workspace, force, held)
     return changed | await settling.bury(connection, workspace, _lost(attribution, rows))

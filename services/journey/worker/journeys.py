@@ -1,5 +1,6 @@
 """Journeys as they are after a batch: joined where a join gives them, else folded again from stored touchpoints."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -7,7 +8,7 @@ from typing import NamedTuple
 
 from jornada.bus.worker import Outdated
 from jornada.db import Connection
-from jornada.events import SubjectId, WorkspaceId
+from jornada.events import Follows, SubjectId, WorkspaceId
 from jornada.instants import instant
 from services.journey.domain import folding, state
 from services.journey.domain.reading import Reading
@@ -22,11 +23,15 @@ from services.journey.worker.settling import account_ids
 
 
 class Journey(NamedTuple):
-    """A customer's state, the number of its sessions, and the way to its stays in segments."""
+    """A customer's state, the number of its sessions, and the way to its stays in segments.
+
+    `new` is what was joined to the stored state; None where all was folded again.
+    """
 
     state: State
     sessions: int
     walk: Walk = Walk()
+    new: State | None = None
 
 
 @dataclass
@@ -49,6 +54,17 @@ class Changes:
     def touched(self) -> set[SubjectId]:
         """Every subject whose row is read or written."""
         return self.customers().union(self.lost, *self.gathered.values())
+
+
+def follows(row: Row | None, told: Journey, now: datetime) -> Follows | None:
+    """What is new in a journey since its stored version; None where that is not known, or nothing was published.
+
+    Where no touchpoint is, it is what time has brought by now.
+    """
+    if row is None or not row.version or told.new is None:
+        return None
+    first = told.new.first
+    return Follows(version=row.version, differs_from=now if first is None else instant(first[0]))
 
 
 def outdated(row: Row, vocabulary: Vocabulary) -> bool:
@@ -77,14 +93,25 @@ async def after(
     """The journeys of everybody concerned, with their sessions and shares of accounts stored."""
     whole = {customer for customer in changes.customers() if customer in changes.refold}
     told = await every_touchpoint(connection, workspace, whole, in_force.vocabulary)
+    new = {customer: _new(changes, rows, customer) for customer in changes.customers() - whole}
     states = {customer: folding.fold(told[customer]) for customer in whole}
-    for customer in changes.customers() - whole:
-        bases = [rows[source].state for source in sorted(changes.sources(customer)) if source in rows]
-        states[customer] = state.join(state.joined(bases), folding.fold(changes.fresh.get(customer, ())))
+    for customer, each in new.items():
+        own = customer in changes.sources(customer) and customer in rows
+        states[customer] = state.join(rows[customer].state, each) if own else each
     counts = await _sessions(connection, workspace, changes, rows, told)
-    await _shares(connection, workspace, changes, states, told, in_force.vocabulary)
     walks = await _walks(connection, workspace, changes, rows, told, in_force) if in_force.walks else {}
-    return {customer: Journey(states[customer], counts[customer], walks.get(customer, Walk())) for customer in states}
+    journeys = {
+        customer: Journey(states[customer], counts[customer], walks.get(customer, Walk()), new.get(customer))
+        for customer in states
+    }
+    await _shares(connection, workspace, changes, rows, journeys, told, in_force.vocabulary)
+    return journeys
+
+
+def _new(changes: Changes, rows: Mapping[SubjectId, Row], customer: SubjectId) -> State:
+    """What is joined to a customer's own stored state: others', and what is fresh."""
+    others = [rows[source].state for source in sorted(changes.sources(customer) - {customer}) if source in rows]
+    return state.join(state.joined(others), folding.fold(changes.fresh.get(customer, ())))
 
 
 async def _walks(
@@ -170,25 +197,33 @@ async def _shares(
     connection: Connection,
     workspace: WorkspaceId,
     changes: Changes,
-    states: Mapping[SubjectId, State],
+    rows: Mapping[SubjectId, Row],
+    journeys: Mapping[SubjectId, Journey],
     told: dict[SubjectId, list[Reading]],
     vocabulary: Vocabulary,
 ) -> None:
     """Stores what each person adds to their accounts, and asks for those accounts to be folded."""
+    states = {customer: each.state for customer, each in journeys.items()}
     several = {customer for customer in states if len(states[customer].groups) > 1}
     told = told | await every_touchpoint(connection, workspace, several - told.keys(), vocabulary)
     ids = await account_ids(connection, workspace, list(states.values()))
     shares: dict[tuple[SubjectId, SubjectId], State] = {}
-    for customer, each in states.items():
-        for account, added in divided(each, told.get(customer, [])).items():
+    new_from: dict[SubjectId, list[datetime | None]] = defaultdict(list)
+    shrinking = changes.refold.union(changes.lost, *changes.gathered.values()) | several
+    for customer, each in journeys.items():
+        for account, added in divided(each.state, told.get(customer, [])).items():
             shares[ids[account], customer] = added
+            belonged = customer in rows and account in rows[customer].state.groups
+            # Who joins an account brings all that they ever did.
+            new = None if customer in shrinking else each.new if belonged else each.state
+            new_from[ids[account]].append(None if new is None or new.first is None else instant(new.first[0]))
     if shares:
         await accounts.save(connection, workspace, shares, vocabulary.version)
-    concerned = {account for account, _ in shares}
-    shrinking = changes.refold.union(changes.lost, *changes.gathered.values()) | several
     if shrinking:
-        concerned |= await accounts.forget(connection, workspace, shrinking, shares.keys())
-    if concerned:
+        for left in await accounts.forget(connection, workspace, shrinking, shares.keys()):
+            new_from[left].append(None)
+    if new_from:
+        concerned = {account: accounts.known_from(instants) for account, instants in new_from.items()}
         await accounts.enqueue(connection, workspace, concerned)
 
 
@@ -210,12 +245,14 @@ async def add_to_accounts(
         return
     stored = await accounts.own(connection, workspace, own, vocabulary.version)
     shares = {}
+    new: dict[SubjectId, datetime | None] = dict.fromkeys(own)
     for account, readings in own.items():
         before = stored.get(account, EMPTY)
         if before is not None:
             shares[account, account] = state.join(before, folding.own_share(readings, readings[0].account or ""))
+            new[account] = instant(min(reading.key[0] for reading in readings))
     await accounts.save(connection, workspace, shares, vocabulary.version)
-    await accounts.enqueue(connection, workspace, own.keys())
+    await accounts.enqueue(connection, workspace, new)
 
 
 async def own_share(

@@ -10,7 +10,7 @@ from jornada.bus.publisher import Publisher, Subject
 from jornada.clock import Clock
 from jornada.db import Conflict, Connection, Database, Unavailable
 from jornada.db.since import tell_since
-from jornada.events import SubjectId, WorkspaceId
+from jornada.events import Follows, SubjectId, WorkspaceId
 from jornada.observe import logs
 from services.journey.domain.segments import InForce, Walk, resumed
 from services.journey.store import accounts, identifiers, in_force, subjects
@@ -83,7 +83,8 @@ class Refolder:
         async with self._database.transaction([workspace]) as connection:
             claimed = await accounts.claim(connection, workspace, ids)
             await tell_since(connection, claimed.since)
-            changed = await refold(connection, workspace, dict.fromkeys(claimed.subjects, self._clock.now()))
+            as_of = dict.fromkeys(claimed.subjects, self._clock.now())
+            changed = await refold(connection, workspace, as_of, claimed.subjects)
             if changed:
                 await self._publisher.mark(connection, changed)
         await self._publisher.publish(list(changed))
@@ -91,11 +92,15 @@ class Refolder:
 
 
 async def refold(
-    connection: Connection, workspace: WorkspaceId, as_of: dict[SubjectId, datetime]
+    connection: Connection,
+    workspace: WorkspaceId,
+    as_of: dict[SubjectId, datetime],
+    new_from: Mapping[SubjectId, datetime | None],
 ) -> dict[Subject, int]:
     """Folds subjects anew under the rules in force, each as of its instant; returns the new versions.
 
-    An account of which there is more to do than is allowed at once asks again.
+    `new_from` says from when on there is anything new in each; None where that is not known. An account of which there
+    is more to do than is allowed at once asks again.
     """
     if not as_of:
         return {}
@@ -104,11 +109,17 @@ async def refold(
     groups = _groups(named)
     await owners.give_to_people(connection, workspace, groups, force.vocabulary)
     rows = await subjects.locked(connection, workspace, as_of.keys())
-    held = await _customers(connection, workspace, rows, as_of, force)
+    held = await _customers(connection, workspace, rows, as_of, new_from, force)
     # A new account has no row to lock yet: the identifier stands for it.
     await identifiers.locked(connection, workspace, {named[account].node.named for account in groups})
-    held += await _accounts(connection, workspace, force, groups, as_of)
+    held += await _accounts(connection, workspace, force, groups, rows, as_of, new_from)
     return await settling.settle(connection, workspace, force, held)
+
+
+def _follows(row: Row | None, new_from: datetime | None) -> Follows | None:
+    if row is None or not row.version or new_from is None:
+        return None
+    return Follows(version=row.version, differs_from=new_from)
 
 
 def _groups(named: Mapping[UUID, Stored]) -> dict[SubjectId, str]:
@@ -121,6 +132,7 @@ async def _customers(
     workspace: WorkspaceId,
     rows: dict[SubjectId, Row],
     as_of: dict[SubjectId, datetime],
+    new_from: Mapping[SubjectId, datetime | None],
     force: InForce,
 ) -> list[Held]:
     people = {id_: row for id_, row in rows.items() if row.type == "customer" and row.merged_into is None}
@@ -135,7 +147,11 @@ async def _customers(
         id_: again[id_] if id_ in again else Journey(row.state, row.sessions, walks[id_] or Walk())
         for id_, row in people.items()
     }
-    return [Held(id_, "customer", each.state, each.sessions, as_of[id_], walk=each.walk) for id_, each in told.items()]
+    follows = {id_: _follows(rows[id_], new_from.get(id_)) for id_ in told.keys() - again.keys()}
+    return [
+        Held(id_, "customer", each.state, each.sessions, as_of[id_], walk=each.walk, follows=follows.get(id_))
+        for id_, each in told.items()
+    ]
 
 
 async def _accounts(
@@ -143,21 +159,24 @@ async def _accounts(
     workspace: WorkspaceId,
     force: InForce,
     groups: Mapping[SubjectId, str],
+    rows: Mapping[SubjectId, Row],
     as_of: Mapping[SubjectId, datetime],
+    new_from: Mapping[SubjectId, datetime | None],
 ) -> list[Held]:
     held, unfinished, behind = [], set(), set()
     for account in sorted(groups):
         allowance, of = Allowance(), bucketing.bucketed(workspace, force, account)
         made = await bucketing.whole(connection, force, of, groups[account], allowance)
         if made is not None:
-            held.append(Held(account, "account", made.state, 0, as_of[account], made.people))
+            follows = _follows(rows.get(account), new_from.get(account))
+            held.append(Held(account, "account", made.state, 0, as_of[account], made.people, follows=follows))
             if made.is_behind:
                 behind.add(account)
         elif allowance.is_spent:
             unfinished.add(account)
     if unfinished:
-        await accounts.enqueue(connection, workspace, unfinished)
+        await accounts.enqueue(connection, workspace, {account: new_from.get(account) for account in unfinished})
     for account in behind:
         # It is told as it was a moment ago: one whose people never rest would else hold timers back for ever.
-        await accounts.enqueue(connection, workspace, [account], as_of[account])
+        await accounts.enqueue(connection, workspace, {account: new_from.get(account)}, as_of[account])
     return held

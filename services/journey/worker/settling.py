@@ -10,7 +10,7 @@ from jornada.bus import timers
 from jornada.bus.publisher import Subject
 from jornada.bus.timers import Timer
 from jornada.db import Connection
-from jornada.events import JourneySnapshot, MergedInto, SubjectId, SubjectType, WorkspaceId, encode
+from jornada.events import Follows, JourneySnapshot, MergedInto, SubjectId, SubjectType, WorkspaceId, encode
 from jornada.instants import EPOCH, instant, micros
 from services.journey.domain.identity import Named
 from services.journey.domain.people import NOBODY, People
@@ -26,7 +26,10 @@ TIMER = "stage"
 
 
 class Held(NamedTuple):
-    """A subject whose row is locked, with its state as it is now and the instant for which its snapshot is made."""
+    """A subject whose row is locked, with its state as it is now and the instant for which its snapshot is made.
+
+    `follows` says what is new in it, where that is known.
+    """
 
     id: SubjectId
     type: SubjectType
@@ -35,6 +38,7 @@ class Held(NamedTuple):
     as_of: datetime
     people: People = NOBODY
     walk: Walk = Walk()
+    follows: Follows | None = None
 
 
 class Told(NamedTuple):
@@ -78,6 +82,7 @@ async def tell(
             sessions=each.sessions,
             account_id=None if account is None else accounts[account],
             people=each.people,
+            follows=each.follows,
         )
         if each.id in published:
             left = nothing_left(standing, in_force.rules, each.as_of, version)

@@ -19,7 +19,7 @@ async def fire(connection: Connection, due: Sequence[Timer]) -> Mapping[Subject,
         instants[timer.workspace][timer.subject] = timer.due_at
     changed: dict[Subject, int] = {}
     for workspace in sorted(instants):
-        changed |= await refold(connection, workspace, instants[workspace])
+        changed |= await refold(connection, workspace, instants[workspace], instants[workspace])
     gone = [timer for timer in due if Subject(timer.workspace, timer.subject) not in changed]
     if gone:
         await timers.drop(connection, [(timer.workspace, timer.subject, timer.name) for timer in gone])

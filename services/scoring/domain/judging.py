@@ -1,6 +1,6 @@
 """What scoring makes of one journey: its scores against what is on record, and the crossings to keep, if any."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from services.scoring.domain import announcing
 from services.scoring.domain.announcing import Announce, Cause, Crossed, Nothing, Recorded
 from services.scoring.domain.bands import Bands, Corridor, common
 from services.scoring.domain.champions import CHAMPION, falls_silent
-from services.scoring.domain.crossing import HORIZON_DAYS, Curve, entered, leaves
+from services.scoring.domain.crossing import HORIZON_DAYS, Curve, at, entered, leaves
 from services.scoring.domain.health import top_reasons
 from services.scoring.domain.people import people_of
 from services.scoring.domain.risk import top_pushes
@@ -44,6 +44,8 @@ class Judged(NamedTuple):
     `repeated`: this journey, or a later one, was judged before; the records and the timers stand as they are.
     `cause` is what brought it, `due` whether time alone did, at the very instant.
     `withheld`: nobody is told anything, and the records stand, until more is known.
+    `waits`: it is scored, and judged only when earlier ones are; till then the timers are theirs. `until`: it is such
+    an earlier one, judged and not published. `later`: what is published instead, scored at a later instant than judged.
     """
 
     journey: JourneySnapshot
@@ -54,10 +56,22 @@ class Judged(NamedTuple):
     cause: Cause = "other"
     due: bool = False
     withheld: bool = False
+    waits: bool = False
+    until: datetime | None = None
+    later: Scores | None = None
+
+    @property
+    def published(self) -> Scores:
+        """The scores to publish."""
+        return self.later or self.scores
 
     @property
     def subject(self) -> tuple[WorkspaceId, SubjectId]:
         return self.journey.workspace, self.journey.subject_id
+
+
+Scored = Callable[[JourneySnapshot, datetime], Scores]
+"""The scores of a subject's journey, as it stood at an instant, by all else that holds now."""
 
 
 class _Standing(NamedTuple):
@@ -100,9 +114,35 @@ def judge(
     return Judged(journey, scores, judged, kept, cause=cause, due=due)
 
 
-def repeated(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded]) -> Judged:
-    """A subject whose journey, or a later one, was judged before."""
-    return Judged(journey, scores, known, repeated=True)
+def taken(
+    journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded], cause: Cause, scored: Scored
+) -> Judged:
+    """Judges a journey that has just come, scored now.
+
+    What silence has made of a live one since its last touchpoint is left to timers: the next one may be on its way.
+    """
+    if cause != "live" or not _turned(journey, scores, known):
+        return judge(journey, scores, known, cause)
+    own = scored(journey, min(journey.last_seen_at, scores.as_of))
+    return judge(journey, own, known, cause)._replace(later=scores)
+
+
+def _turned(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded]) -> bool:
+    """Whether time alone has changed a band, or the one to record, since the last touchpoint."""
+    begin, end = micros(min(journey.last_seen_at, scores.as_of)), micros(scores.as_of)
+    for name, (curve, bands, band, *_) in _standings(scores).items():
+        if band == "unknown" or begin == end:
+            continue
+        value = at(curve, begin)
+        recorded = bands.settled(known[name].band if name in known else "unknown", value, bands.band(value))
+        if leaves(curve, common(bands.corridor(bands.band(value)), bands.kept(recorded)), begin, end) is not None:
+            return True
+    return False
+
+
+def repeated(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded], *, waits: bool = False) -> Judged:
+    """A subject whose journey, or a later one, was judged before; or one that `waits` for earlier ones to be judged."""
+    return Judged(journey, scores, known, repeated=True, waits=waits)
 
 
 def withheld(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded]) -> Judged:
@@ -137,7 +177,13 @@ def _became_at(standing: _Standing, journey: JourneySnapshot, as_of: datetime) -
 
 
 def dues(judged: Judged) -> Iterator[tuple[str, datetime]]:
-    """When the subject must be looked at again, by score, if nothing more happens."""
+    """When the subject must be looked at again, by score, if nothing more happens; while an earlier journey holds."""
+    for name, due in _dues(judged):
+        if not judged.waits and (judged.until is None or due < judged.until):
+            yield name, due
+
+
+def _dues(judged: Judged) -> Iterator[tuple[str, datetime]]:
     if judged.withheld:
         # All waits for the end of the freeze; who is held back for less is looked at again by who holds them.
         if judged.scores.frozen and judged.scores.again_at is not None:

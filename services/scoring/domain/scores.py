@@ -55,6 +55,11 @@ class Configuration(NamedTuple):
         return f"{FOLD}/{self.said}.{edges}/{','.join(sorted(self.connected))}"
 
 
+def fold_of(grounds: str) -> int:
+    """The number of the rules among the grounds of a score; 0 where a release made it that did not say."""
+    return int(grounds.partition("/")[0] or 0)
+
+
 class Scores(NamedTuple):
     """What scoring says of one subject at `as_of`: `health` as computed, and as it is `shown` under an override.
 
@@ -99,6 +104,14 @@ def score(
     visible = shown(well, override, profile.bands, at)
     again_at = min([*anew, *ends], default=None)
     return Scores(at, profile, course, well, risk, upsell, visible, again_at, configuration.model)
+
+
+def as_of(journey: JourneySnapshot, at: datetime) -> JourneySnapshot:
+    """A journey as it stood at an instant before its own, at or after its last touchpoint."""
+    if journey.as_of <= at:
+        return journey
+    entered = (stage for stage in reversed(journey.stages) if stage.entered_at <= at)
+    return msgspec.structs.replace(journey, as_of=at, stage=next(entered, journey.stage))
 
 
 def course_of(journey: JourneySnapshot, configuration: Configuration, at: int, seen_at: int | None = None) -> Course:

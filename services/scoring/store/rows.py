@@ -28,7 +28,7 @@ class _Whom(TypedDict):
 
 
 def snapshot_of(judged: Judged, version: int) -> ScoreSnapshot:
-    journey, scores = judged.journey, judged.scores
+    journey, scores = judged.journey, judged.published
     health = judged.recorded[HEALTH]
     red = scores.shown.band == health.band == "red"
     return ScoreSnapshot(
@@ -48,7 +48,7 @@ def snapshot_of(judged: Judged, version: int) -> ScoreSnapshot:
 
 
 def row_of(judged: Judged, version: int, configuration: Configuration) -> Row:
-    journey, scores = judged.journey, judged.scores
+    journey, scores = judged.journey, judged.published
     snapshot = snapshot_of(judged, version)
     billing = journey.measures.billing
     mrr = Decimal(billing.mrr.amount) if billing is not None and billing.mrr is not None else None
@@ -93,7 +93,7 @@ def ended(event: JourneyEvent, version: int) -> Row:
 
 
 def history_of(judged: Judged, version: int) -> HistoryRow:
-    scores = judged.scores
+    scores = judged.published
     return HistoryRow(
         judged.journey.workspace,
         judged.journey.subject_id,

@@ -11,9 +11,10 @@ import asyncpg
 from jornada.bus.carrier import Record, Tombstone
 from jornada.bus.offsets import NEXT_VERSION
 from jornada.bus.publisher import Stored, Subject
+from jornada.bus.worker import Outdated
 from jornada.db import Conflict, Connection
 from jornada.events import SCORES, Identifier, SubjectId, SubjectType, WorkspaceId, topic_key
-from services.scoring.domain.scores import FOLD
+from services.scoring.domain.scores import FOLD, fold_of
 
 
 class Row(NamedTuple):
@@ -48,7 +49,7 @@ class Row(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is stored of a subject, its row locked. `as_of`: when it was scored last."""
+    """What is stored of a subject, its row locked. `as_of`: as of when it was scored last."""
 
     type: SubjectType
     journey_version: int
@@ -101,16 +102,23 @@ select workspace, '{FOLD}/' || (select count(*) from profiles where profiles.wor
 """  # noqa: S608 - our own number
 
 
+_NOT_NEWER = f"coalesce(nullif(split_part(subjects.grounds, '/', 1), ''), '0')::int <= {FOLD}"
+"""In SQL: whether these rules or older ones made a score. What newer ones made is none of ours to make again."""
+
+
 async def locked(connection: Connection, subjects: Collection[Subject], *, journeys: bool) -> dict[Subject, Known]:
-    """Locks the rows of those subjects that have one; with their journeys if asked."""
+    """Locks the rows of those subjects that have one; with their journeys if asked. Raises Outdated."""
     journey = "journey" if journeys else "null::bytea as journey"
     rows = await connection.fetch(
-        f"""select workspace, id, type, journey_version, {journey}, as_of from subjects
+        f"""select workspace, id, type, journey_version, {journey}, as_of, grounds from subjects
             where (workspace, id) in (select * from unnest($1::uuid[], $2::uuid[]))
             order by workspace, id for update""",  # noqa: S608 - our own columns
         [each.workspace for each in subjects],
         [each.id for each in subjects],
     )
+    newest = max((fold_of(row["grounds"]) for row in rows), default=FOLD)
+    if newest > FOLD:
+        raise Outdated(f"a score of fold {newest} is stored; this release makes fold {FOLD}")
     return {
         Subject(row["workspace"], row["id"]): Known(row["type"], row["journey_version"], row["journey"], row["as_of"])
         for row in rows
@@ -144,7 +152,7 @@ async def workspaces_behind(connection: Connection) -> list[WorkspaceId]:
     rows = await connection.fetch(
         f"""select workspace from ({_NOW} group by workspace) as now where exists (
                 select from subjects where subjects.workspace = now.workspace and band is not null
-                  and (subjects.grounds < now.grounds or subjects.grounds > now.grounds))
+                  and (subjects.grounds < now.grounds or subjects.grounds > now.grounds) and {_NOT_NEWER})
             order by workspace desc"""  # noqa: S608 - our own
     )
     return [WorkspaceId(row["workspace"]) for row in rows]
@@ -158,6 +166,7 @@ async def behind(
         f"""select grounds, id from subjects
             where workspace = $1 and band is not null and (grounds, id) > ($2, $3)
               and grounds <> (select grounds from ({_NOW} where workspace = $1 group by workspace) as now)
+              and {_NOT_NEWER}
             order by grounds, id limit $4""",  # noqa: S608 - our own
         workspace,
         *after,
@@ -239,7 +248,7 @@ async def name(connection: Connection, identifiers: Mapping[Subject, Sequence[Id
 async def forget(connection: Connection, subjects: Collection[Subject]) -> None:
     """Removes what is kept of erased subjects beside their version, and what waits to be told of them."""
     workspaces, ids = [each.workspace for each in subjects], [each.id for each in subjects]
-    for table in ("history", "recorded_bands", "crossings", "overrides"):
+    for table in ("history", "recorded_bands", "crossings", "overrides", "pending"):
         await connection.execute(
             f"delete from {table} where (workspace, subject) in (select * from unnest($1::uuid[], $2::uuid[]))",  # noqa: S608
             workspaces,

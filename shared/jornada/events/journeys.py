@@ -212,6 +212,16 @@ class Relationship(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
+class Follows(msgspec.Struct, frozen=True, kw_only=True):
+    """The version before, and the earliest instant of what is new since: when it happened, or when time brought it.
+
+    What the earlier journey says of any instant before `differs_from` still holds.
+    """
+
+    version: int
+    differs_from: datetime
+
+
 class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="snapshot"):
     """Where one subject stands, whole. A consumer keeps the highest version and ignores the rest.
 
@@ -223,6 +233,7 @@ class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     `live_at` is the latest instant at which something that was no history reached us;
     `history_at` the latest receipt of history from a source that is not an import, `imported_at` of history from one
     that is. Equal events may differ in all three.
+    `follows` is absent where nobody can say what is new: of the first, and of one that was told from all touchpoints.
     """
 
     workspace: WorkspaceId
@@ -251,6 +262,7 @@ class JourneySnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     imported_at: datetime | None = None
     relationship_types: list[Relationship] = []
     rules_base: str = ""
+    follows: Follows | None = None
 
 
 class MergedInto(msgspec.Struct, frozen=True, kw_only=True, tag="merged_into"):

@@ -31,9 +31,9 @@ class Crossed(NamedTuple):
 
 
 @st.composite
-def streams(draw: st.DrawFn) -> list[JourneySnapshot]:
+def streams(draw: st.DrawFn, days: int = 2) -> list[JourneySnapshot]:
     """Journeys of one subject that follow each other within days, at whole minutes, the first at AT."""
-    gaps = draw(st.lists(st.integers(1, 2 * 1_440), max_size=3))
+    gaps = draw(st.lists(st.integers(1, days * 1_440), max_size=3))
     instants = [AT + timedelta(minutes=sum(gaps[:place])) for place in range(len(gaps) + 1)]
     return [_at(draw(journeys()), when, version) for version, when in enumerate(instants, 1)]
 
@@ -43,10 +43,10 @@ def _at(journey: JourneySnapshot, when: datetime, version: int) -> JourneySnapsh
     return msgspec.structs.replace(journey, rules="subscription", subject_type="customer", **told)
 
 
-def by_timers(stream: Sequence[JourneySnapshot]) -> Iterator[Crossed]:
+def by_timers(stream: Sequence[JourneySnapshot], days: int = WATCHED_DAYS) -> Iterator[Crossed]:
     """Each journey judged as it comes; between them only when a timer is due."""
     known: dict[str, Recorded] = {}
-    for journey, until in _spans(stream):
+    for journey, until in _spans(stream, days):
         judged = judge(journey, score(journey, ALL, journey.as_of), known, "live")
         yield from _kept(judged)
         while (due := min((at for _, at in dues(judged)), default=until)) < until:
@@ -81,8 +81,8 @@ def by_polling(stream: Sequence[JourneySnapshot]) -> Iterator[Crossed]:
                 recorded[name] = settled
 
 
-def _spans(stream: Sequence[JourneySnapshot]) -> list[tuple[JourneySnapshot, datetime]]:
-    end = AT + timedelta(days=WATCHED_DAYS)
+def _spans(stream: Sequence[JourneySnapshot], days: int = WATCHED_DAYS) -> list[tuple[JourneySnapshot, datetime]]:
+    end = AT + timedelta(days=days)
     return list(zip(stream, [*(each.as_of for each in stream[1:]), end], strict=True))
 
 

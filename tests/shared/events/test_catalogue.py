@@ -46,7 +46,7 @@ def test_a_journey_told_before_there_were_fields_for_it_says_nothing_of_them() -
     assert len(earlier) == 3
     for told in earlier:
         measures = told.measures
-        assert (told.rules_base, measures.contacts, measures.people_by_day) == ("", None, [])
+        assert (told.rules_base, told.follows, measures.contacts, measures.people_by_day) == ("", None, None, [])
         assert measures.use is not None
         assert measures.billing is not None
         assert (measures.use.gaps, measures.use.expected_gap_days, measures.use.mean_gap_days) == (0, 0, None)
