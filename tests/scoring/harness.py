@@ -68,15 +68,12 @@ class Scoring:
             folded_until=folded_until or own.now,
             most=10_000,
         )
-        fired, left, accounting = 0, None, Accounting(self.database, self.clock)
+        fired, accounting = 0, Accounting(self.database, self.clock)
         while fired < 1_000_000:
             asked, count = await accounting.ask(), await ticker.tick()
             if not asked and not count:
                 break
             fired += count
-            before, left = left, await self.rows("select * from timers where due_at <= $1 order by 2, 3", at)
-            if left and left == before:
-                break  # What is held back stays due.
         return fired
 
     async def rescored(self, at: datetime) -> int:

@@ -32,7 +32,7 @@ _IN_SILENCE: Mapping[ComponentName, Literal["falls", "holds"] | None] = {
     "enablement": "holds",
     "commercial": None,
     "relationship": "falls",
-    "people": "holds",
+    "people": "falls",
 }
 FEATURES = (
     *(Feature(name, "0 to 1, as the profile values it", _IN_SILENCE[name]) for name in COMPONENTS),
