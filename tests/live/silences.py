@@ -40,8 +40,7 @@ from tests.live.fragile import Fragile
 from tests.live.log import ends_of, records_of
 from tests.live.processes import Running, Supervised, services_on
 
-_PACE = float(os.environ.get("JORNADA_PROOF_PACE", "1"))
-LOADED_A_SECOND, FALLING_A_SECOND = 200 * _PACE, 200 * _PACE
+_PILOTS = 500
 TOUCHED = 0.05
 """The share of those whom a next journey puts off, up to four seconds before they would fall."""
 
@@ -232,20 +231,16 @@ async def endure(ground: Ground, faults: Sequence[Fault], count: int, seed: int,
 
     `touched`: the share of those who are put off.
     """
-    within = timedelta(seconds=max(30.0, count / FALLING_A_SECOND))
-    ahead = timedelta(seconds=15 + count / LOADED_A_SECOND)
-    falling = drawn(ground.workspaces, count, SystemClock().now() + ahead + _drawing(count), within, seed)
-    begin = min(each.at for each in falling)
-    found, began = Found(), SystemClock().now()
     bus = KafkaBus(KafkaConnection(brokers=ground.system.brokers), client_id="falling")
+    found = Found()
     try:
-        await ground.scale(3)
-        for start in range(0, count, 2_000):
-            await bus.publish([_record(each) for each in falling[start : start + 2_000]])
-        await ground.caught_up()
+        each_takes = await _each_takes(ground, bus)
+        within = max(timedelta(seconds=30), 2 * count * each_takes)
+        ahead = timedelta(seconds=10) + 2 * count * each_takes
+        falling = drawn(ground.workspaces, count, SystemClock().now() + ahead, within, seed)
+        begin = min(each.at for each in falling)
+        found.known = await _known(ground, bus, falling)
         known_at = SystemClock().now()
-        found.known = (known_at - began).total_seconds()
-        await ground.scale(2)
         loaded = await ends_of(ground.system.brokers, JOURNEYS.name)
         touching = asyncio.create_task(_touch(bus, falling, touched, ground.random))
         faulty = await _befall(ground, faults, begin, within, found)
@@ -260,8 +255,21 @@ async def endure(ground: Ground, faults: Sequence[Fault], count: int, seed: int,
     return found
 
 
-def _drawing(count: int) -> timedelta:
-    return timedelta(microseconds=300 * count)
+async def _each_takes(ground: Ground, bus: KafkaBus) -> timedelta:
+    """How long this machine takes until one more subject is known, once all is warm."""
+    later = SystemClock().now() + timedelta(days=9)
+    for seed in range(2):
+        took = await _known(ground, bus, drawn([WorkspaceId(new_id())], _PILOTS, later, timedelta(days=1), seed))
+    return timedelta(seconds=took / _PILOTS)
+
+
+async def _known(ground: Ground, bus: KafkaBus, falling: Sequence[Falling]) -> float:
+    """Tells their journeys, and returns once all are scored; the seconds that took."""
+    began = SystemClock().monotonic()
+    for start in range(0, len(falling), 2_000):
+        await bus.publish([_record(each) for each in falling[start : start + 2_000]])
+    await ground.caught_up()
+    return SystemClock().monotonic() - began
 
 
 async def _befall(

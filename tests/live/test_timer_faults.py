@@ -1,7 +1,6 @@
 """Whatever befalls scoring's replicas, its Postgres and its broker: who falls silent crosses once, and at the instant.
 
-`JORNADA_PROOF_SUBJECTS=100000 make test TESTS=tests/live/test_timer_faults.py` runs it at full size; with
-`JORNADA_PROOF_PACE=0.5` it takes twice as long, for a machine that has other work.
+`JORNADA_PROOF_SUBJECTS=100000 make test TESTS=tests/live/test_timer_faults.py` runs it at full size.
 """
 
 import os
