@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from jornada.bus import timers
 from jornada.bus.timers import Timer
 from jornada.bus.worker import Outdated
-from jornada.db import Database
 from jornada.events import Erased, Follows, JourneySnapshot, MergedInto
 from jornada.instants import micros
 from services.scoring.domain.pending import MOST
@@ -247,9 +246,9 @@ def _following(journey: JourneySnapshot, scoring: Scoring, before: JourneySnapsh
 )
 @given(stream=streams(GAP_DAYS), batches=st.lists(_batches, max_size=4))
 async def test_late_folds_in_batches_find_what_is_found_in_time(
-    database: Database, stream: list[JourneySnapshot], batches: list[Batch]
+    scoring: Scoring, stream: list[JourneySnapshot], batches: list[Batch]
 ) -> None:
-    scoring = Scoring(database)
+    scoring = Scoring(scoring.database)
     found = await Replayed(scoring, stream).live(batches)
     assert found == sorted(by_timers(stream, WATCHED_DAYS))
     assert await scoring.rows("select 1 from pending") == []
