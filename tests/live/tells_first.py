@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from jornada.db import Connection
 from jornada.events import Crossing, new_id
 from jornada.runtime.main import main
-from services.scoring import worker
 from services.scoring.app import build
 from services.scoring.domain import judging
 from services.scoring.settings import Settings
+from services.scoring.worker import folding as worker
 
 
 async def _told_first(folding: worker.Folding, connection: Connection, crossings: Sequence[Crossing]) -> None:
