@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jornada.bus import timers
 from jornada.bus.timers import Timer
 from jornada.bus.worker import Outdated
-from jornada.events import Erased, Follows, JourneySnapshot, MergedInto
+from jornada.events import Billing, Erased, Follows, JourneySnapshot, Measures, MergedInto
 from jornada.instants import micros
 from services.scoring.domain.pending import MOST
 from services.scoring.domain.scores import FOLD
@@ -20,7 +20,7 @@ from services.scoring.rescoring import Rescoring
 from services.scoring.store.facts import RESCORE
 from tests.scoring.domain.test_streams import Crossed, by_timers, streams
 from tests.scoring.harness import Scoring
-from tests.scoring.journeys import ALL, AT, subject_id
+from tests.scoring.journeys import ALL, AT, score, subject_id, use
 
 TICK = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
@@ -82,6 +82,27 @@ async def test_who_comes_back_before_the_timer_fires_is_published_at_once_and_ju
     assert (await scoring.due())["health"] > due + HOUR
 
 
+async def test_silence_that_turns_twice_before_somebody_is_back_is_told_twice_and_publishes_nothing_old(
+    scoring: Scoring,
+) -> None:
+    due = await silent(scoring)
+    back_at = AT + timedelta(days=60)
+    scoring.clock.at = back_at + HOUR
+    await scoring.seen(told_late(scoring, 2, back_at))
+    published = len(scoring.scores())
+
+    async def soon_after_due() -> datetime:
+        return due + HOUR
+
+    await scoring.pass_to(back_at + HOUR, soon_after_due)
+    assert crossed(scoring) == [("yellow", due)]
+    assert (await versions_pending(scoring), len(scoring.scores())) == ([1], published)
+    await scoring.pass_to(back_at + HOUR)
+    assert [to for to, _ in crossed(scoring)] == ["yellow", "red", "green"]
+    assert crossed(scoring)[2][1] == back_at
+    assert {each.journey_version for each in scoring.scores()[published - 1 :]} == {2}
+
+
 async def test_who_was_active_before_the_timer_was_due_is_never_called_silent(scoring: Scoring) -> None:
     due = await silent(scoring)
     await scoring.seen(told_late(scoring, 2, due + HOUR / 2))
@@ -116,6 +137,24 @@ async def test_a_live_journey_that_silence_has_turned_since_is_told_by_its_timer
     assert [to for to, _ in crossed(scoring)] == ["yellow", "red"]
     assert crossed(scoring)[0][1] == due
     assert min(each.as_of for each in scoring.scores()) == AT + timedelta(days=60), "published scores go no way back"
+
+
+async def test_who_was_well_enough_to_leave_a_band_when_heard_of_has_left_it_though_time_took_it_back(
+    scoring: Scoring,
+) -> None:
+    bad = Measures(use=use(AT), billing=Billing(cancels_at=AT + timedelta(days=90)))
+    await scoring.seen(scoring.journey(measures=bad))
+    well = scoring.journey(version=2, live_at=AT + TICK, follows=Follows(version=1, differs_from=AT))
+    between = next(each for each in range(1, 60) if 70 < _health(well, AT + timedelta(days=each)) < 75)
+    scoring.clock.at = AT + timedelta(days=between)
+    await scoring.seen(well)
+    assert crossed(scoring) == [("red", AT), ("green", AT)]
+
+
+def _health(journey: JourneySnapshot, at: datetime) -> float:
+    found = score(journey, ALL, at).health.score
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("end", [Erased, MergedInto])

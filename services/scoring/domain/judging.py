@@ -130,12 +130,15 @@ def taken(
 def _turned(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded]) -> bool:
     """Whether time alone has changed a band, or the one to record, since the last touchpoint."""
     begin, end = micros(min(journey.last_seen_at, scores.as_of)), micros(scores.as_of)
-    for name, (curve, bands, band, *_) in _standings(scores).items():
+    for name, (curve, bands, band, value, _) in _standings(scores).items():
         if band == "unknown" or begin == end:
             continue
-        value = at(curve, begin)
-        recorded = bands.settled(known[name].band if name in known else "unknown", value, bands.band(value))
-        if leaves(curve, common(bands.corridor(bands.band(value)), bands.kept(recorded)), begin, end) is not None:
+        before: Band = known[name].band if name in known else "unknown"
+        first = at(curve, begin)
+        recorded = bands.settled(before, first, bands.band(first))
+        if recorded != bands.settled(before, value, band):
+            return True
+        if leaves(curve, common(bands.corridor(bands.band(first)), bands.kept(recorded)), begin, end) is not None:
             return True
     return False
 
