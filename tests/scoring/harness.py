@@ -68,13 +68,23 @@ class Scoring:
             folded_until=folded_until or own.now,
             most=10_000,
         )
-        fired, accounting = 0, Accounting(self.database, self.clock)
+        fired, left, accounting = 0, None, Accounting(self.database, self.clock)
         while fired < 1_000_000:
             asked, count = await accounting.ask(), await ticker.tick()
-            if not asked and not count:
-                break
             fired += count
+            before, left = left, await self._left(at)
+            if not asked and (not count or left == before):  # What is held back stays due.
+                break
         return fired
+
+    async def _left(self, at: datetime) -> list[dict[str, Any]]:
+        """What is due, and in which version, and what is not added up."""
+        return await self.rows(
+            """select subject, name, due_at::text, version from timers left join subjects
+                 on subjects.workspace = timers.workspace and subjects.id = subject where due_at <= $1
+               union all select account, member::text, at::text, 0 from account_changes as member order by 1, 2, 3""",
+            at,
+        )
 
     async def rescored(self, at: datetime) -> int:
         """Scores again whoever was scored by something else than holds, then lets time pass."""
