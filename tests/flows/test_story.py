@@ -137,6 +137,12 @@ async def test_the_growing_one_is_ready_for_more_as_long_as_it_is_well(told: Tol
     assert told["silence", "growing", "en"]["upsell_propensity"]["gated_reason"] is not None
 
 
+async def test_nobody_is_compared_with_the_half_of_an_import(told: Told) -> None:
+    for whose in ("healthy", "growing"):
+        moved = told["today", whose, "en"]["since_last"]["components"]
+        assert [each for each in moved if abs(each["event"]) > 20] == []
+
+
 async def test_an_imported_past_is_no_news(told: Told) -> None:
     for whose in SUBJECTS:
         since = told["past", whose, "en"]["since_last"]

@@ -168,9 +168,13 @@ def probability(document: object) -> ProbabilityView:
         band(found.get("band")),
         int(horizon) if horizon is not None else None,
         text(found.get("model")),
-        [_push(each, largest) for each in factors],
+        [push for push in (_push(each, largest) for each in factors) if abs(push.contribution) >= LEAST_PUSH],
         found.get("gated_because"),
     )
+
+
+LEAST_PUSH = 0.05
+"""In log-odds: by less than that, a point of a probability or so, nothing is said to raise or lower it."""
 
 
 def _push(factor: Document, largest: float) -> Push:

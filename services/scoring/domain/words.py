@@ -351,11 +351,11 @@ def _over(so_en: str, so_pt: str) -> tuple[_Text, _Text]:
 
 
 def _import_running_en(values: _Values) -> str:
-    return f"the past of many customers is coming in since {_moment_en(values['since'])}: it alerts nobody"
+    return f"the past of many customers is coming in since {_moment_en(values['since'])}: the past alone alerts nobody"
 
 
 def _import_running_pt(values: _Values) -> str:
-    return f"o passado de muitos clientes está entrando desde {_moment_pt(values['since'])}: isso não alerta ninguém"
+    return f"o passado de muitos clientes entra desde {_moment_pt(values['since'])}: o passado em si não alerta"
 
 
 def _import_over_en(values: _Values) -> str:

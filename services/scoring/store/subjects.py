@@ -88,7 +88,8 @@ on conflict (workspace, id) do update set {_CHANGED},
     when (excluded.journey_version > subjects.journey_version
         or (excluded.journey <> subjects.journey and excluded.as_of > subjects.as_of + interval '1 minute'))
       and not subjects.id = any(${len(_TYPES) + 1}::uuid[])
-      and abs(coalesce(excluded.health, 0) - coalesce(subjects.health, 0)) >= 1 then subjects.journey
+      and abs(coalesce(excluded.health, 0) - coalesce(subjects.health, 0)) >= 1
+      then case when excluded.past_at is distinct from subjects.past_at then null else subjects.journey end
     else subjects.before end
 where subjects.version < excluded.version and subjects.journey_version <= excluded.journey_version
 """  # noqa: S608 - our own columns
