@@ -16,10 +16,9 @@ from rich.console import Console
 
 from bench.environments import python_of
 from bench.measuring import Sample, Steal, ratio
-from bench.scoring.stored import stored
+from bench.scoring.stored import COMPONENTS, stored
 from jornada.events import Reason, ScoreSnapshot
 from jornada.instants import micros
-from services.scoring.domain.profiles import COMPONENTS
 
 SUBJECTS = 20_000
 GOAL = 3.0

@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 
 from bench.scoring.sides import Work
-from bench.scoring.stored import CONNECTED, NOW
+from bench.scoring.stored import COMPONENTS, CONNECTED, NOW
 from jornada.events import Counted, JourneySnapshot, WorkspaceId, decode
-from services.scoring.domain.profiles import COMPONENTS, ComponentName, Profile
+from services.scoring.domain.profiles import ComponentName, Profile
 from services.scoring.domain.shipped import shipped_for
 
 Array = Any

@@ -29,6 +29,7 @@ from jornada.events import (
     derived_id,
     encode,
 )
+from services.scoring.domain import profiles
 
 NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
 SERVICE = WorkspaceId(UUID("0198f3a2-7c11-7d2e-9c55-1f0a4b6d8e21"))
@@ -41,6 +42,9 @@ _LADDER = (7, 14, 30, 60, 90)
 _FEATURES = ("report_exported", "dashboard_shared", "search_run", "alert_set", "file_sent", "page_made", "team_asked")
 _ACTS = ("feature_used", "signed_in", "page_viewed", "email_opened", "link_clicked", "search_made")
 _BOUGHT = ("order_completed", "product_viewed", "cart_changed", "page_viewed", "email_opened")
+
+COMPONENTS = tuple(name for name in profiles.COMPONENTS if name != "people")
+"""Those that are known of the drawn journeys: how an account's people stand is told by none."""
 
 
 class Rhythm(NamedTuple):
