@@ -72,20 +72,19 @@ def drawn(
 
 
 def shapes() -> Iterator[Shape]:
-    """Every way to fall near which nothing else changes, neither health nor churn risk, put off or not."""
+    """Every way to fall for the first time, and nothing else with it, neither health nor churn risk, put off or not."""
     for used, gap in product(_USED, _GAPS):
         told = _journey(Shape(used, gap), AT, "shape")
-        now = AT
-        while (crossed := crosses(course_of(told, _said(told), micros(now)), SAAS.bands, now)) is not None:
-            shape = Shape(used, gap, _health(told, now), crossed.band, crossed.at - AT)
+        crossed = crosses(course_of(told, _said(told), micros(AT)), SAAS.bands, AT)
+        if crossed is not None:
+            shape = Shape(used, gap, _health(told, AT), crossed.band, crossed.at - AT)
             if _alone(told, shape, crossed.at):
                 yield shape
-            now = crossed.at
 
 
 def _alone(told: JourneySnapshot, shape: Shape, at: datetime) -> bool:
     begin, before, after = at - PUT_OFF - _MARGIN, at - _MARGIN, at + _MARGIN
-    risks = {_risk(told, each) for each in (begin, before, after)}
+    risks = {_risk(told, each) for each in (AT, begin, before, after)}
     bands = [_health(told, each) for each in (begin, before, after)]
     return begin > AT and bands == [shape.from_, shape.from_, shape.to] and len(risks) == 1 and "red" not in risks
 
