@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from jornada.events import JourneySnapshot
 from jornada.instants import instant, micros
 from services.scoring.domain.course import Course
-from services.scoring.domain.parts.adoption import AdoptionCourse
 from services.scoring.domain.people import Member
 from services.scoring.domain.scores import Scores
 
@@ -21,10 +20,9 @@ def is_champion(journey: JourneySnapshot) -> bool:
 
 def falls_silent(journey: JourneySnapshot, course: Course) -> datetime | None:
     """When silence leaves a champion less than half their adoption; None for others, and where it is not known."""
-    adoption = _adoption(course)
-    if adoption is None or journey.account_id is None or not is_champion(journey):
+    if course.use is None or journey.account_id is None or not is_champion(journey):
         return None
-    at = adoption.falls_silent()
+    at = course.use.falls_silent()
     return None if at is None else instant(at)
 
 
@@ -33,16 +31,12 @@ def member(journey: JourneySnapshot, scores: Scores) -> Member:
 
     A champion of whose use nothing is known is counted as anybody.
     """
-    adoption = _adoption(scores.course)
-    if adoption is None or not is_champion(journey):
+    use = scores.course.use
+    if use is None or not is_champion(journey):
         return Member(scores.health.band)
-    silent_at = adoption.falls_silent()
+    silent_at = use.falls_silent()
     silent = silent_at is not None and micros(scores.as_of) >= silent_at
-    return Member(scores.health.band, champion=True, silent_since=_hour(instant(adoption.last)) if silent else None)
-
-
-def _adoption(course: Course) -> AdoptionCourse | None:
-    return next((share.part for share in course.shares if isinstance(share.part, AdoptionCourse)), None)
+    return Member(scores.health.band, champion=True, silent_since=_hour(instant(use.last)) if silent else None)
 
 
 def _hour(at: datetime) -> datetime:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from jornada.events import JourneySnapshot, Measures
 from jornada.instants import micros
 from services.scoring.domain import vetoes
-from services.scoring.domain.freezing import NOTHING, Freeze, Freezing, Thawed, moved
-from services.scoring.domain.parts import Part
+from services.scoring.domain.freezing import NOTHING, Freeze, Freezing, Thawed, ThawedUse, moved
+from services.scoring.domain.parts import Part, Use
 from services.scoring.domain.parts.adoption import AdoptionCourse
 from services.scoring.domain.parts.commercial import commercial_course, contracted, unpaid_since
 from services.scoring.domain.parts.enablement import EnablementCourse
@@ -32,11 +32,12 @@ class Course:
 
     From each of its `turns` to the next every component only rises or only falls, and the cap stands or does not.
     `frozen` are those that would be known, and are not while a freeze stands, each with the one that began first.
+    `use` is the component that knows silence, where it is among the known ones.
     """
 
     __slots__ = (
         *("_at_most", "_seen", "_values", "_weights"),
-        *("cancels", "coverage", "frozen", "overdue_from", "own", "shares", "turns", "vetoed_from"),
+        *("cancels", "coverage", "frozen", "overdue_from", "own", "shares", "turns", "use", "vetoed_from"),
     )
 
     def __init__(
@@ -49,6 +50,8 @@ class Course:
         parts = [
             (name, _thawed(journey, profile, name, part, freezing)) for name, part in counting if name not in frozen
         ]
+        uses = (part for _, part in parts if isinstance(part, AdoptionCourse | ThawedUse))
+        self.use: Use | None = next(uses, None)
         known = sum(weights[name] for name, _ in parts)
         counted = known + sum(_missing(weights, connected, [name for name, _ in parts]))
         self.coverage = known / counted if counted else 0.0
@@ -131,8 +134,8 @@ def _thawed(journey: JourneySnapshot, profile: Profile, name: ComponentName, par
     time = freezing.lived.get(name)
     if time is None or time.end <= micros(journey.first_seen_at):
         return part
-    again = dict(_parts(moved(journey, name, time), profile))
-    return Thawed(again[name], time)
+    again = dict(_parts(moved(journey, name, time), profile))[name]
+    return ThawedUse(again, time) if isinstance(again, AdoptionCourse) else Thawed(again, time)
 
 
 def _parts(journey: JourneySnapshot, profile: Profile) -> Iterator[tuple[ComponentName, Part]]:

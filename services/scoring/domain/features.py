@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from services.scoring.domain.course import Course
-from services.scoring.domain.parts.adoption import AdoptionCourse
 from services.scoring.domain.profiles import COMPONENTS, ComponentName
 
 PATIENCE = "patience"
@@ -47,8 +46,7 @@ SCHEMA = sha256(msgspec.json.encode(FEATURES)).hexdigest()[:16]
 def features(course: Course, at: int) -> dict[str, float]:
     """The features at an instant (microseconds since 1970); one that is not known of the subject is not there."""
     told: dict[str, float] = {share.name: share.part.value(at) for share in course.shares}
-    adoption = next((share.part for share in course.shares if isinstance(share.part, AdoptionCourse)), None)
-    if adoption is not None:
-        told[PATIENCE] = adoption.patience(at)
+    if course.use is not None:
+        told[PATIENCE] = course.use.patience(at)
     told[CANCELS] = float(course.cancels is not None)
     return told

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from jornada.events import JourneySnapshot, Reason
 from jornada.instants import instant, micros
-from services.scoring.domain.parts import Part
+from services.scoring.domain.parts import Part, Use
 from services.scoring.domain.parts.relationship import ADVOCACY
 from services.scoring.domain.profiles import ComponentName
 from services.scoring.domain.shapes import DAY
@@ -103,10 +103,13 @@ def thawed_at(freezes: Collection[Freeze], at: int) -> int | None:
     return max((end for end in ends if end <= at), default=None)
 
 
-class Thawed:
+_P = TypeVar("_P", bound=Part)
+
+
+class Thawed(Generic[_P]):
     """A component by the time that counts; its part is made of a journey whose instants were moved alike."""
 
-    def __init__(self, part: Part, time: Lived) -> None:
+    def __init__(self, part: _P, time: Lived) -> None:
         self._part, self._lived = part, time
 
     def value(self, at: int) -> float:
@@ -117,6 +120,24 @@ class Thawed:
 
     def because(self, at: int) -> Reason:
         return self._part.because(self._lived.at(at))
+
+
+class ThawedUse(Thawed[Use]):
+    """Use by the time that counts, and what silence makes of it."""
+
+    @property
+    def last(self) -> int:
+        return self._part.last
+
+    def patience(self, at: int) -> float:
+        return self._part.patience(self._lived.at(at))
+
+    def absence(self, at: int) -> Reason:
+        return self._part.absence(self._lived.at(at))
+
+    def falls_silent(self) -> int | None:
+        at = self._part.falls_silent()
+        return None if at is None else self._lived.first(at)
 
 
 def moved(journey: JourneySnapshot, component: ComponentName, time: Lived) -> JourneySnapshot:

@@ -8,7 +8,6 @@ from jornada.events import ChurnRisk, Factor, Health, Reason
 from jornada.instants import micros
 from services.scoring.domain.course import Course
 from services.scoring.domain.features import PATIENCE, features
-from services.scoring.domain.parts.adoption import AdoptionCourse
 from services.scoring.domain.profiles import ComponentName, Profile, RiskRule
 from services.scoring.domain.shapes import logistic, significant
 from services.scoring.domain.words import reason
@@ -40,12 +39,10 @@ class RiskCourse:
 
     def __init__(self, course: Course, rule: RiskRule) -> None:
         self.turns = course.turns
-        self._course, self.rule = course, rule
-        adoption = (share.part for share in course.shares if isinstance(share.part, AdoptionCourse))
-        self.adoption = next(adoption, None)
+        self._course, self.rule, self.use = course, rule, course.use
 
     def values(self, at: int) -> list[float]:
-        patience = 1.0 if self.adoption is None else self.adoption.patience(at)
+        patience = 1.0 if self.use is None else self.use.patience(at)
         return [*self._course.values(at), patience]
 
     def told(self, features_: Mapping[str, float]) -> list[float]:
@@ -102,8 +99,8 @@ def churn_risk(health: Health, course: Course, profile: Profile, at: datetime) -
 def _because(push: _Push, health: Health, risk: RiskCourse, at: datetime) -> Reason:
     if push.told_by is not None:
         return health.components[push.told_by].because
-    if push.name == "silence" and risk.adoption is not None:
-        return risk.adoption.absence(micros(at))
+    if push.name == "silence" and risk.use is not None:
+        return risk.use.absence(micros(at))
     if push.name == "cancellation":
         return next(veto for veto in health.vetoes if veto.code in {"cancellation", "cancelled"})
     return reason("usual_risk", horizon_days=risk.rule.horizon_days)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from jornada.events import Billing, JourneySnapshot, Measures, Support
 from jornada.instants import instant, micros
 from services.scoring.domain.announcing import Recorded
+from services.scoring.domain.champions import falls_silent
 from services.scoring.domain.course import Course
+from services.scoring.domain.features import PATIENCE, features
 from services.scoring.domain.freezing import Freeze, Lived, freezing
 from services.scoring.domain.judging import CHURN_RISK, HEALTH, dues, judge, withheld
 from services.scoring.domain.profiles import COMPONENTS
@@ -95,6 +97,24 @@ def test_after_it_all_is_as_if_that_time_had_not_been(
     values = dict(zip((share.name for share in frozen.shares), frozen.values(at), strict=True))
     for share, then, now in zip(plain.shares, plain.values(at - hours * HOUR), plain.values(at), strict=True):
         assert values[share.name] == pytest.approx(now if share.name in timeless else then, abs=1e-9)
+
+
+@given(journeys(), st.integers(0, 200 * 24), st.integers(1, 60 * 24), st.integers(0, 200 * 24))
+def test_after_it_churn_risk_and_champions_know_silence_as_if_that_time_had_not_been(
+    told: JourneySnapshot, before: int, hours: int, after: int
+) -> None:
+    assume(told.subject_type == "customer")
+    began = NOW + before * HOUR
+    ended, plain = began + hours * HOUR, Course(told, SAAS, ALL)
+    at = ended + after * HOUR
+    thawed = Course(told, SAAS, ALL, freezing([freeze(began, ended)], at))
+    now, then = features(thawed, at), features(plain, at - hours * HOUR)
+    assert now.get(PATIENCE) == pytest.approx(then.get(PATIENCE), abs=1e-9)
+    assert RiskCourse(thawed, SAAS.risk).values(at)[-1] == pytest.approx(then.get(PATIENCE, 1.0), abs=1e-9)
+    champion = msgspec.structs.replace(told, traits={"role_in_account": "champion"}, account_id=told.subject_id)
+    silent_at = falls_silent(champion, plain)
+    if silent_at is not None and micros(silent_at) >= began:
+        assert falls_silent(champion, thawed) == silent_at + timedelta(hours=hours)
 
 
 @given(journeys(), st.integers(1, 200 * 24), st.integers(1, 60 * 24), st.integers(1, 200 * 24))

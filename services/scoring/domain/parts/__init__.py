@@ -21,3 +21,20 @@ class Part(Protocol):
 
     def because(self, at: int) -> Reason:
         """What it is worth what it is: of several causes the one that costs most."""
+
+
+class Use(Part, Protocol):
+    """The component of use, which knows silence: churn risk and champions ask it too."""
+
+    @property
+    def last(self) -> int:
+        """When something was used last."""
+
+    def patience(self, at: int) -> float:
+        """What silence leaves, 0–1."""
+
+    def absence(self, at: int) -> Reason:
+        """How silence compares with what is usual for the subject."""
+
+    def falls_silent(self) -> int | None:
+        """The first instant at which silence leaves less than half; None where it never takes as much."""
