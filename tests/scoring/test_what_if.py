@@ -14,6 +14,7 @@ from starlette.types import Message
 from jornada.events import JourneySnapshot, SubjectId, encode
 from jornada.web import Problem
 from services.scoring.api.what_if import while_there
+from services.scoring.domain.freezing import Freeze
 from services.scoring.domain.hindsight.tally import Asked, Tally, add
 from services.scoring.domain.scores import Configuration
 from services.scoring.domain.stating import stated
@@ -166,7 +167,7 @@ def written_line(journey: JourneySnapshot) -> bytes:
 
 
 WEEKLY = Asked(instants=[at(-30), at(0), at(30)], most=5)
-SAME = Configuration(frozenset({"adoption"}))
+SAME = Configuration(frozenset({"adoption"}), freezes=(Freeze("app", "opened", frozenset({"adoption"}), 0, 1),))
 
 
 async def test_one_runs_at_a_time_and_when_its_asker_leaves_its_process_is_gone(scoring: Scoring, told: Told) -> None:

@@ -114,11 +114,19 @@ def as_of(journey: JourneySnapshot, at: datetime) -> JourneySnapshot:
     return msgspec.structs.replace(journey, as_of=at, stage=next(entered, journey.stage))
 
 
-def course_of(journey: JourneySnapshot, configuration: Configuration, at: int, seen_at: int | None = None) -> Course:
-    """Health as a function of time alone, by the profile that holds at an instant (microseconds since 1970).
+def ruled(
+    journey: JourneySnapshot, configuration: Configuration, at: int, seen_at: int | None = None
+) -> tuple[Profile, Course]:
+    """The profile that holds at an instant (microseconds since 1970), and health by it as a function of time alone.
 
     Seen from then, or from later on: so much of what is frozen is over.
     """
     connected, own = configuration.connected, configuration.own
     profile = choices(journey, own, connected, at, at)[0].profile
-    return Course(journey, profile, connected, freezing(configuration.freezes, at if seen_at is None else seen_at))
+    frozen = freezing(configuration.freezes, at if seen_at is None else seen_at)
+    return profile, Course(journey, profile, connected, frozen)
+
+
+def course_of(journey: JourneySnapshot, configuration: Configuration, at: int, seen_at: int | None = None) -> Course:
+    """Health as a function of time alone, by the profile that holds at an instant."""
+    return ruled(journey, configuration, at, seen_at)[1]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from jornada.events import JourneySnapshot, decode
+from services.scoring.domain.freezing import Freeze
 from services.scoring.domain.hindsight.tally import Asked, Tally, add
 from services.scoring.domain.scores import Configuration
 from services.scoring.domain.stating import decoded, encoded
@@ -16,6 +17,7 @@ END = b"{}\n"
 class _Configured(msgspec.Struct, frozen=True):
     connected: list[str]
     own: list[msgspec.Raw]
+    freezes: list[Freeze]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +63,9 @@ def _series(lines: Iterable[bytes]) -> Iterator[list[JourneySnapshot]]:
 
 def _configured(configuration: Configuration) -> _Configured:
     own = [msgspec.Raw(encoded(each)) for each in configuration.own]
-    return _Configured(sorted(configuration.connected), own)
+    return _Configured(sorted(configuration.connected), own, list(configuration.freezes))
 
 
 def _read(configured: _Configured) -> Configuration:
-    return Configuration(frozenset(configured.connected), tuple(decoded(bytes(each)) for each in configured.own))
+    own = tuple(decoded(bytes(each)) for each in configured.own)
+    return Configuration(frozenset(configured.connected), own, freezes=tuple(configured.freezes))

@@ -12,13 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jornada.events import Billing, JourneySnapshot, Measures, Stage, Touchpoint
+from jornada.instants import micros
 from services.journey.domain.reading import read
 from services.journey.domain.rules import SUBSCRIPTION
 from services.journey.domain.whole import snapshots, subjects
+from services.scoring.domain.freezing import Freeze
 from services.scoring.domain.hindsight.facts import Left, departures
 from services.scoring.domain.hindsight.tally import Asked, Tally, add
 from services.scoring.domain.hindsight.warnings import Red, outcomes, standing, warned_at
-from services.scoring.domain.profiles import Profile
+from services.scoring.domain.profiles import COMPONENTS, Profile
 from services.scoring.domain.scores import Configuration, score
 from services.scoring.domain.shipped import SAAS
 from services.scoring.domain.stating import stated
@@ -41,12 +43,19 @@ def strict(by_days: float = 20.0) -> Profile:
     return stated("saas", {"thresholds": {"yellow": 40 + by_days, "green": 75 + by_days / 2}, "hysteresis": 1}, 2)
 
 
-@given(journeys(), connections)
+_spans = st.tuples(st.integers(-40, 2), st.integers(1, 20))
+
+
+@given(journeys(), connections, st.lists(st.tuples(st.sampled_from(COMPONENTS), _spans), max_size=2))
 def test_a_standing_is_what_scores_say_without_their_reasons(
-    snapshot: JourneySnapshot, connected: frozenset[str]
+    snapshot: JourneySnapshot, connected: frozenset[str], frozen: list[tuple[str, tuple[int, int]]]
 ) -> None:
+    days = [(name, snapshot.as_of + begin * DAY, length * DAY) for name, (begin, length) in frozen]
+    freezes = tuple(
+        Freeze("app", name, frozenset({name}), micros(begin), micros(begin + lasting)) for name, begin, lasting in days
+    )
     own = stated("near", {"applies": {"when": {"until": "billing.renewal_at", "at_most": "90 days"}}}, 1)
-    configuration = Configuration(connected, (own,))
+    configuration = Configuration(connected, (own,), freezes=freezes)
     told, whole = standing(snapshot, configuration), score(snapshot, configuration, snapshot.as_of)
     assert (told.score, told.band, told.profile) == (whole.health.score, whole.health.band, whole.profile)
 

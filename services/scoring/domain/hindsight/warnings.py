@@ -7,12 +7,11 @@ from typing import Literal, NamedTuple
 from jornada.events import Band, JourneySnapshot
 from jornada.instants import micros
 from services.scoring.domain import crossing
-from services.scoring.domain.choosing import choices
 from services.scoring.domain.course import Course
 from services.scoring.domain.health import bandless
 from services.scoring.domain.hindsight.facts import Left
 from services.scoring.domain.profiles import Profile
-from services.scoring.domain.scores import Configuration
+from services.scoring.domain.scores import Configuration, ruled
 
 Outcome = Literal["right", "in_vain", "late", "open"]
 """They left within the horizon; they did not; they had left before and stayed away; the horizon is not over."""
@@ -36,9 +35,8 @@ class Red(NamedTuple):
 
 def standing(journey: JourneySnapshot, configuration: Configuration) -> Standing:
     """Health's score and band at the journey's instant: those of `score`, for less."""
-    at, connected = micros(journey.as_of), configuration.connected
-    profile = choices(journey, configuration.own, connected, at, at)[0].profile
-    course = Course(journey, profile, connected)
+    at = micros(journey.as_of)
+    profile, course = ruled(journey, configuration, at)
     score = crossing.at(course, at) if course.shares else None
     unknown = score is None or bandless(journey, course, profile) is not None
     return Standing(profile, course, score, "unknown" if score is None or unknown else profile.bands.band(score))
