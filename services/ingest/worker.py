@@ -13,10 +13,11 @@ from jornada.bus.folds import by_topic
 from jornada.bus.publisher import Publisher, Subject
 from jornada.bus.worker import Worker
 from jornada.clock import Clock
-from jornada.db import Conflict, Connection, Database, Unavailable
+from jornada.db import Connection, Database
 from jornada.events import ERASURES, REJECTIONS, ErasureAsked, ErasureEvent, Rejection, decode
 from jornada.observe import logs
 from jornada.pseudonyms import Pseudonyms
+from jornada.runtime.rounds import every
 from services.ingest import store
 from services.ingest.domain.erasure import happened_at
 from services.ingest.store import Rejections
@@ -118,12 +119,7 @@ class Retention:
 
     async def run(self) -> None:
         """Forgets every five minutes, for ever."""
-        while True:
-            try:
-                await self.forget()
-            except (Unavailable, Conflict) as error:
-                _log.warning("retention.waiting", error=str(error))
-            await asyncio.sleep(_EVERY_SECONDS)
+        await every(_EVERY_SECONDS, self.forget, _log, "retention.waiting")
 
     async def forget(self) -> int:
         """Deletes what is due, in small transactions; returns how many. Raises Unavailable, Conflict."""

@@ -1,11 +1,11 @@
 """After changes of people's bands: their accounts are to be scored again, each at most once a second."""
 
-import asyncio
 from itertools import groupby
 
 from jornada.clock import Clock
-from jornada.db import Conflict, Database, Unavailable
+from jornada.db import Database
 from jornada.observe import logs
+from jornada.runtime.rounds import every
 from services.scoring.store import facts, people
 
 _log = logs.get(__name__)
@@ -24,12 +24,7 @@ class Accounting:
 
     async def run(self) -> None:
         """Looks once a second, for ever."""
-        while True:
-            try:
-                await self.ask()
-            except (Unavailable, Conflict) as error:
-                _log.warning("accounting.waiting", error=str(error))
-            await asyncio.sleep(1)
+        await every(1, self.ask, _log, "accounting.waiting")
 
     async def ask(self) -> int:
         """Sets timers, at most 2,000; returns how many. Raises Unavailable, Conflict."""

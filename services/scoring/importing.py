@@ -1,13 +1,12 @@
 """Notices when the past of many comes in, and sums up what it brought once it is over and scored."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
-from jornada.bus.carrier import BusUnavailable
-from jornada.db import Conflict, Database, Unavailable
+from jornada.db import Database
 from jornada.events import WorkspaceId
 from jornada.observe import logs
+from jornada.runtime.rounds import every
 from services.scoring.store import imports
 
 _log = logs.get(__name__)
@@ -27,12 +26,7 @@ class Importing:
 
     async def run(self) -> None:
         """Looks, for ever."""
-        while True:
-            try:
-                await self.look()
-            except (Unavailable, Conflict, BusUnavailable) as error:
-                _log.warning("importing.waiting", error=str(error))
-            await asyncio.sleep(EVERY_SECONDS)
+        await every(EVERY_SECONDS, self.look, _log, "importing.waiting")
 
     async def look(self) -> None:
         """Looks once at every workspace. Raises Unavailable, Conflict."""

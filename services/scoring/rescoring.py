@@ -1,13 +1,13 @@
 """After newer rules, another profile or a new component: whoever was scored without is scored again, in parts."""
 
-import asyncio
 from uuid import UUID
 
 from jornada.bus.timers import Timer
 from jornada.clock import Clock
-from jornada.db import Conflict, Database, Unavailable
+from jornada.db import Database
 from jornada.events import WorkspaceId
 from jornada.observe import logs
+from jornada.runtime.rounds import every
 from services.scoring.store import facts, subjects
 from services.scoring.store.facts import RESCORE
 
@@ -34,12 +34,7 @@ class Rescoring:
 
     async def run(self) -> None:
         """Asks for some once a second, for ever."""
-        while True:
-            try:
-                await self.ask()
-            except (Unavailable, Conflict) as error:
-                _log.warning("rescoring.waiting", error=str(error))
-            await asyncio.sleep(1)
+        await every(1, self.ask, _log, "rescoring.waiting")
 
     async def ask(self) -> int:
         """Sets timers, due now, at most 2,000 of one workspace; returns how many. Raises Unavailable, Conflict."""

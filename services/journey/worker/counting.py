@@ -1,13 +1,13 @@
 """Counts what sources send as it is folded, and drops the counts of hours long past."""
 
-import asyncio
 from datetime import timedelta
 
 from jornada.clock import Clock
-from jornada.db import Conflict, Connection, Database, Unavailable
+from jornada.db import Connection, Database
 from jornada.events import WorkspaceId
 from jornada.observe import logs
 from jornada.pseudonyms import Pseudonyms
+from jornada.runtime.rounds import every
 from services.journey.domain.volumes import counted
 from services.journey.store import volumes
 from services.journey.worker.attribution import Attribution
@@ -38,12 +38,7 @@ class PastVolumes:
 
     async def run(self) -> None:
         """Looks once an hour, for ever."""
-        while True:
-            try:
-                await self.work()
-            except (Unavailable, Conflict) as error:
-                _log.warning("volumes.waiting", error=str(error))
-            await asyncio.sleep(_EVERY_SECONDS)
+        await every(_EVERY_SECONDS, self.work, _log, "volumes.waiting")
 
     async def work(self) -> None:
         """Drops them, a workspace at a time. Raises Unavailable, Conflict."""

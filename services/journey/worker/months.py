@@ -1,11 +1,11 @@
 """Touchpoints' months: made before the first touchpoint of one comes, and dropped once nothing is left in them."""
 
-import asyncio
 from datetime import datetime, timedelta
 
 from jornada.clock import Clock
-from jornada.db import Conflict, Database, Unavailable
+from jornada.db import Database
 from jornada.observe import logs
+from jornada.runtime.rounds import every
 from services.journey.store import months
 
 _log = logs.get(__name__)
@@ -23,12 +23,7 @@ class Months:
 
     async def run(self) -> None:
         """Looks once an hour, for ever."""
-        while True:
-            try:
-                await self.work()
-            except (Unavailable, Conflict) as error:
-                _log.warning("months.waiting", error=str(error))
-            await asyncio.sleep(_EVERY_SECONDS)
+        await every(_EVERY_SECONDS, self.work, _log, "months.waiting")
 
     async def work(self) -> list[datetime]:
         """Makes the next months and drops empty ones; returns those dropped. Raises Unavailable, Conflict."""
