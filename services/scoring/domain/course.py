@@ -53,7 +53,8 @@ class Course:
         uses = (part for _, part in parts if isinstance(part, AdoptionCourse | ThawedUse))
         self.use: Use | None = next(uses, None)
         known = sum(weights[name] for name, _ in parts)
-        counted = known + sum(_missing(weights, connected, [name for name, _ in parts]))
+        could = [name for name, _ in counting]
+        counted = sum(weights[name] for name in could) + sum(_missing(weights, connected, could))
         self.coverage = known / counted if counted else 0.0
         self.shares = [Share(name, weights[name] / known, part) for name, part in parts]
         self._weights, self._values = [each.weight for each in self.shares], [part.value for _, part in parts]

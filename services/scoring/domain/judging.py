@@ -41,11 +41,12 @@ class Kept(NamedTuple):
 class Judged(NamedTuple):
     """One subject scored and judged: its scores, its records by score, and the crossings to keep.
 
-    `repeated`: this journey, or a later one, was judged before; the records and the timers stand as they are.
+    `repeated`: this journey, or a later one, was judged before, or it is to be once earlier ones are; the records and
+    the timers stand as they are.
     `cause` is what brought it, `due` whether time alone did, at the very instant.
     `withheld`: nobody is told anything, and the records stand, until more is known.
-    `waits`: it is scored, and judged only when earlier ones are; till then the timers are theirs. `until`: it is such
-    an earlier one, judged and not published. `later`: what is published instead, scored at a later instant than judged.
+    `until`: it is such an earlier one, judged and not published, and holds until then. `later`: what is published
+    instead, scored at a later instant than judged.
     """
 
     journey: JourneySnapshot
@@ -56,7 +57,6 @@ class Judged(NamedTuple):
     cause: Cause = "other"
     due: bool = False
     withheld: bool = False
-    waits: bool = False
     until: datetime | None = None
     later: Scores | None = None
 
@@ -143,9 +143,9 @@ def _turned(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Record
     return False
 
 
-def repeated(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded], *, waits: bool = False) -> Judged:
-    """A subject whose journey, or a later one, was judged before; or one that `waits` for earlier ones to be judged."""
-    return Judged(journey, scores, known, repeated=True, waits=waits)
+def repeated(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded]) -> Judged:
+    """A subject whose journey, or a later one, was judged before; or whose earlier ones are still to be."""
+    return Judged(journey, scores, known, repeated=True)
 
 
 def withheld(journey: JourneySnapshot, scores: Scores, known: Mapping[str, Recorded]) -> Judged:
@@ -182,7 +182,7 @@ def _became_at(standing: _Standing, journey: JourneySnapshot, as_of: datetime) -
 def dues(judged: Judged) -> Iterator[tuple[str, datetime]]:
     """When the subject must be looked at again, by score, if nothing more happens; while an earlier journey holds."""
     for name, due in _dues(judged):
-        if not judged.waits and (judged.until is None or due < judged.until):
+        if judged.until is None or due < judged.until:
             yield name, due
 
 

@@ -56,12 +56,6 @@ def collapses(counts: Sequence[int], least: int) -> list[Collapse]:
     return found
 
 
-def collapsed_since(counts: Sequence[int], hour: int, least: int) -> int | None:
-    """Since which hour the stream had collapsed at the end of an hour, by what was known then; None if it had not."""
-    found = collapses(counts[: hour + 1], least)
-    return found[-1].last if found and found[-1].repaired is None else None
-
-
 def expected(counts: Sequence[int | None], hour: int) -> int:
     """How many are expected in an hour by those before it (None: unknown); 0 where nobody can tell.
 

@@ -37,10 +37,10 @@ def is_no_news(judged: Judged) -> bool:
 
 def counts(judged: Judged) -> bool:
     """Whether it tells what a person counts for in their account; what is not judged tells nothing."""
-    if is_account(judged.journey) or judged.waits or judged.withheld or judged.scores.frozen:
+    if is_account(judged.journey) or judged.withheld or judged.scores.frozen:
         return False
     known = judged.recorded
-    return HEALTH not in known or judged.journey.version >= known[HEALTH].journey_version
+    return HEALTH not in known or judged.journey.version == known[HEALTH].journey_version
 
 
 def place(judged: Judged) -> Place:

@@ -16,6 +16,7 @@ from services.scoring.domain.judging import HEALTH, TIMED, Judged, Scored, judge
 from services.scoring.domain.pending import Pending, onward
 from services.scoring.domain.people import Peopled, peopled
 from services.scoring.domain.scores import Configuration, Scores
+from services.scoring.store.facts import RESCORE
 from services.scoring.store.people import Step
 from services.scoring.store.subjects import Known
 from services.scoring.worker.scoring import Bands, Configurations
@@ -63,7 +64,26 @@ def standing(row: Known, bands: Bands, held: Sequence[Pending], timer: Timer, sc
     return Standing(decode(row.journey or b"", Peopled), bands, held, row.as_of, last, scored)
 
 
-def by_people(found: Standing, step: Step, timer: Timer, configuration: Configuration) -> Judged:
+def fired(
+    found: Standing,
+    timer: Timer,
+    step: Step | None,
+    overdue: datetime | None,
+    now: datetime,
+    configuration: Configuration,
+) -> tuple[Judged | None, Sequence[Pending]]:
+    """What becomes of a subject whose timer fires, None where there is nothing to say; and what is still pending of it.
+
+    `step` is how an account's people stand by then, `overdue` since when a timer of it is due that has not fired.
+    """
+    if step is not None:
+        return _by_people(found, step, timer, configuration), []
+    if timer.name in TIMED:
+        return _turned(found, timer.due_at, now, configuration)
+    return (_again(found, overdue, configuration) if timer.name == RESCORE else None), found.held
+
+
+def _by_people(found: Standing, step: Step, timer: Timer, configuration: Configuration) -> Judged:
     """An account of which people changed before its timer was due, at the instant of that."""
     at = step.at if found.as_of is None else max(step.at, found.as_of + _MICROSECOND)
     journey = peopled(found.journey, replace(step.people, at=at))
@@ -72,7 +92,7 @@ def by_people(found: Standing, step: Step, timer: Timer, configuration: Configur
     return judge(journey, scores, found.bands, cause, due=timer.name in TIMED)
 
 
-def turned(
+def _turned(
     found: Standing, due_at: datetime, now: datetime, configuration: Configuration
 ) -> tuple[Judged, Sequence[Pending]]:
     """What time alone has made of a subject by an instant; and what is still pending of it."""
@@ -84,11 +104,11 @@ def turned(
     return (judged._replace(later=scored(journey, last)) if last > due_at else judged), []
 
 
-def again(found: Standing, overdue: datetime | None, configuration: Configuration) -> Judged:
+def _again(found: Standing, overdue: datetime | None, configuration: Configuration) -> Judged:
     """A subject scored again though nothing happened; judged too, unless a timer before then is still to fire."""
     scores = found.scored(found.journey, found.last)
     if found.held or (overdue is not None and overdue < found.last):
-        return repeated(found.journey, scores, found.bands, waits=True)
+        return repeated(found.journey, scores, found.bands)
     return judge(found.journey, scores, found.bands, _cause(found.journey, scores, found, configuration))
 
 

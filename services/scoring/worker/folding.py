@@ -109,26 +109,20 @@ class Folding:
         judged, gone = [], []
         for subject, timer in first.items():
             row, bands = known.get(subject), recorded.get(subject, {})
-            if timer.name not in TIMED:
+            kept = row is not None and row.journey is not None and not firing.behind(row.journey_version, bands)
+            if not kept or timer.name not in TIMED:
                 gone.append(timer)
-            if row is None or row.journey is None or firing.behind(row.journey_version, bands):
-                gone.append(timer)
+            if row is None or not kept:
                 continue
             configuration = configurations[subject.workspace]
             scored = scored_by(configuration, said.get(subject))
-            standing = firing.standing(row, bands, held.get(subject, ()), timer, scored)
-            step = steps.get(subject)
-            if step is not None:
-                judged.append(firing.by_people(standing, step, timer, configuration))
-                held |= {subject: []} if subject in held else {}
-            elif timer.name in TIMED:
-                turned, left = firing.turned(standing, timer.due_at, now, configuration)
-                held |= {subject: left} if subject in held else {}
-                judged.append(turned)
-            elif timer.name == RESCORE:
-                judged.append(firing.again(standing, overdue.get(subject), configuration))
+            found = firing.standing(row, bands, held.get(subject, ()), timer, scored)
+            step, since = steps.get(subject), overdue.get(subject)
+            told, left = firing.fired(found, timer, step, since, now, configuration)
+            held |= {subject: left} if subject in held else {}
+            judged += [] if told is None else [told]
         await timers.drop(connection, [(timer.workspace, timer.subject, timer.name) for timer in gone])
-        await store.keep(connection, {subject: held[subject] for subject in held if subject in first})
+        await store.keep(connection, held)
         return await self._keep(connection, judged, [], configurations)
 
     async def _keep(

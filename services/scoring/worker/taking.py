@@ -99,9 +99,9 @@ async def judged(
     found = []
     for journey, scores in told:
         subject = subject_of(journey)
-        bands, waits = known.recorded.get(subject, {}), subject in known.waiting
-        if _judged_before(journey, bands) or waits:
-            found.append(repeated(journey, scores, bands, waits=waits))
+        bands = known.recorded.get(subject, {})
+        if _judged_before(journey, bands) or subject in known.waiting:
+            found.append(repeated(journey, scores, bands))
             continue
         if known.configurations[subject.workspace].withholds(scores.as_of):
             found.append(withheld(journey, scores, bands))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.domain.volumes import WEEK_HOURS, Collapse, Span, collapsed_since, collapses, expected, lived
+from services.scoring.domain.volumes import WEEK_HOURS, Collapse, Span, collapses, expected, lived
 
 LEAST = 50
 
@@ -25,7 +25,8 @@ def test_a_stream_that_stops_has_collapsed_from_its_last_arrival_on(known: int) 
     counts = [*steady(known * WEEK_HOURS), 0, 0, 0]
     last = known * WEEK_HOURS - 1
     assert collapses(counts, LEAST) == [Collapse(last)]
-    assert [collapsed_since(counts, last + n, LEAST) for n in range(4)] == [None, None, None, last]
+    by_then = [collapses(counts[: last + n + 1], LEAST) for n in range(4)]
+    assert by_then == [[], [], [], [Collapse(last)]]
 
 
 def test_it_is_repaired_where_two_hours_are_back_over_half_and_one_alone_repairs_nothing() -> None:
