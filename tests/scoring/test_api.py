@@ -160,6 +160,22 @@ async def test_what_changed_since_the_journey_before_is_told_with_what_to_mend(
     assert (await caller.ask(path, as_of=(AT + 40 * DAY).isoformat()))["since_last"] == since
 
 
+async def test_nobody_is_compared_with_the_half_of_an_import_though_its_end_is_live(
+    scoring: Scoring, caller: Caller
+) -> None:
+    half, live = Measures(support=Support(tickets=0), billing=Billing(plan="pro")), AT - timedelta(hours=9)
+    await scoring.seen(scoring.journey(measures=half, imported_at=AT, live_at=None))
+    path = "/v1/customers/user_id:ana/scores"
+    before = (await caller.ask(path))["health"]["score"]
+    whole = scoring.journey(
+        version=2, measures=Measures(use=use(live)), imported_at=AT + timedelta(seconds=1), live_at=live
+    )
+    await scoring.seen(whole)
+    told = await caller.ask(path)
+    assert abs(told["health"]["score"] - before) > 1
+    assert (told["since_last"]["event"], told["since_last"]["components"]) == (0.0, [])
+
+
 async def test_history_is_what_was_published_in_pages(scoring: Scoring, caller: Caller) -> None:
     await scoring.seen(scoring.journey())
     await scoring.pass_to(AT + 60 * DAY)
